@@ -1,0 +1,296 @@
+/**
+ * The shapes that the API answers with and the command line prints (`--json` is the same shape).
+ * http/schemas.ts describes them once more as schemas, and the compiler holds the two together.
+ * A field that could not be read is null. Times are ISO 8601, sizes bytes, spans seconds.
+ */
+import type { ContainerState, Problem, ProcessState } from "./model.ts";
+
+export interface CpuSeconds {
+  readonly user: number;
+  readonly system: number;
+}
+
+export interface ProcessRecord {
+  /** `pid@startTicks`: names one life of a PID. */
+  readonly ref: string;
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly startedAt: string;
+  readonly parentPid: number;
+  /** PID inside the container; null where the process has only the host's PID. */
+  readonly containerPid: number | null;
+  readonly name: string;
+  readonly command: readonly string[] | null;
+  readonly state: ProcessState;
+  readonly user: { readonly id: number; readonly name: string | null } | null;
+  readonly container: ContainerName | null;
+  readonly program: string;
+  readonly cpuSeconds: CpuSeconds;
+  /** CPU seconds per second between the last two scans; null for a process seen once. */
+  readonly cpuCores: number | null;
+  readonly residentBytes: number;
+  readonly virtualBytes: number;
+  readonly swapBytes: number | null;
+  readonly threads: number;
+  readonly openFiles: number | null;
+  /** Soft limit; null when unlimited or unreadable. */
+  readonly openFilesLimit: number | null;
+  readonly readBytes: number | null;
+  readonly writtenBytes: number | null;
+}
+
+export interface ContainerName {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string | null;
+  readonly runtime: string | null;
+}
+
+export interface ProcessList {
+  readonly takenAt: string;
+  /** How many fit the query before `limit` cut the list. */
+  readonly total: number;
+  readonly processes: readonly ProcessRecord[];
+}
+
+export interface ProcessName {
+  readonly ref: string;
+  readonly name: string;
+}
+
+export interface ProcessDetail extends ProcessRecord {
+  /** From the parent up to PID 1. */
+  readonly ancestors: readonly ProcessName[];
+  readonly children: readonly ProcessName[];
+  /** /proc/PID/limits; null when unreadable. */
+  readonly limits: readonly ResourceLimit[] | null;
+  readonly faults: { readonly minor: number | null; readonly major: number | null };
+  readonly contextSwitches: { readonly voluntary: number | null; readonly involuntary: number | null };
+  /** Share of one CPU right now, in percent, over a moment's sample; null when it cannot be sampled. */
+  readonly cpuPercentNow: number | null;
+  /** What `restart` would do, or why it would not. */
+  readonly restart: RestartOutlook;
+}
+
+export interface ResourceLimit {
+  /** As the kernel writes it: `Max open files`. */
+  readonly name: string;
+  /** Null: unlimited. */
+  readonly soft: number | null;
+  readonly hard: number | null;
+  readonly unit: string | null;
+}
+
+export interface RestartOutlook {
+  readonly driver: DriverName | null;
+  /** The plan, or the reason why there is none. */
+  readonly plan: string;
+}
+
+export interface ProgramRecord {
+  readonly name: string;
+  readonly processes: number;
+  readonly threads: number;
+  readonly cpuSeconds: CpuSeconds;
+  readonly cpuCores: number | null;
+  readonly residentBytes: number;
+  readonly openFiles: number | null;
+  readonly startedAt: string | null;
+}
+
+/** A container's own accounting, from its cgroup. Null: the kernel or the rights do not give it. */
+export interface ContainerResources {
+  readonly cpuSeconds: CpuSeconds | null;
+  readonly cpuSecondsTotal: number | null;
+  readonly throttledSeconds: number | null;
+  /** CPUs that it may use at most; null: no limit. */
+  readonly cpuLimitCores: number | null;
+  readonly memoryBytes: number | null;
+  /** Memory without inactive page cache, as the kubelet counts it. */
+  readonly memoryWorkingSetBytes: number | null;
+  /** Null: no limit. */
+  readonly memoryLimitBytes: number | null;
+  readonly pids: number | null;
+  /** Null: no limit. */
+  readonly pidsLimit: number | null;
+  readonly readBytes: number | null;
+  readonly writtenBytes: number | null;
+}
+
+export interface ContainerRecord extends ContainerName {
+  readonly state: ContainerState;
+  /** False: only a cgroup path hints at it; no runtime knows the id, and pidward does not act on it. */
+  readonly known: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly initPid: number | null;
+  readonly startedAt: string | null;
+  readonly restartCount: number | null;
+  readonly restartPolicy: string | null;
+  readonly exitCode: number | null;
+  readonly oomKilled: boolean;
+  readonly processes: number;
+  readonly zombies: number;
+  /** Sum over its processes, CPU seconds per second. */
+  readonly cpuCores: number;
+  readonly resources: ContainerResources | null;
+  readonly programs: readonly ProgramRecord[];
+}
+
+export interface ContainerList {
+  readonly takenAt: string;
+  readonly total: number;
+  readonly containers: readonly ContainerRecord[];
+}
+
+export interface RuntimeRecord {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly available: boolean;
+  readonly version: string | null;
+  readonly reason: string | null;
+}
+
+export interface HostReport {
+  readonly version: string;
+  readonly takenAt: string | null;
+  readonly source: string;
+  readonly cgroupVersion: "v1" | "v2" | "hybrid" | "none";
+  readonly runtimes: readonly RuntimeRecord[];
+  readonly processes: number;
+  readonly containers: number;
+  readonly problems: readonly Problem[];
+  /** Each part is null when it could not be read. */
+  readonly facts: HostFacts;
+}
+
+export interface HostFacts {
+  readonly hostname: string;
+  readonly os: {
+    readonly distribution: string;
+    readonly release: string;
+    readonly kernel: string;
+    readonly arch: string;
+  } | null;
+  readonly cpus: number;
+  readonly uptimeSeconds: number;
+  readonly load: { readonly one: number; readonly five: number; readonly fifteen: number };
+  readonly memory: {
+    readonly totalBytes: number;
+    readonly availableBytes: number;
+    readonly swapTotalBytes: number;
+    readonly swapFreeBytes: number;
+  } | null;
+  readonly disks:
+    | readonly {
+        readonly device: string;
+        readonly mountpoint: string;
+        readonly type: string;
+        readonly sizeBytes: number;
+        readonly usedBytes: number;
+      }[]
+    | null;
+  readonly network:
+    | readonly {
+        readonly interface: string;
+        readonly receivedBytes: number;
+        readonly sentBytes: number;
+      }[]
+    | null;
+}
+
+export const signalOutcomes = ["sent", "exited", "killed", "gone"] as const;
+/** `exited` after the signal; `killed`: KILL after the grace; `gone`: was not there any more. */
+export type SignalOutcome = (typeof signalOutcomes)[number];
+
+export interface SignalRequest {
+  readonly selector: string;
+  /** `TERM`, `SIGTERM`, `15`; TERM when left out. */
+  readonly signal?: string | undefined;
+  readonly graceSeconds?: number | undefined;
+  readonly tree?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface SignalAnswer {
+  readonly action: "signal";
+  readonly signal: string;
+  readonly dryRun: boolean;
+  readonly targets: readonly {
+    readonly ref: string;
+    readonly name: string;
+    /** Null in a dry run. */
+    readonly outcome: SignalOutcome | null;
+    /** What will start it again, as far as is known. */
+    readonly respawnedBy: string | null;
+  }[];
+}
+
+export const driverNames = ["label", "container", "respawn"] as const;
+export type DriverName = (typeof driverNames)[number];
+
+export interface RestartRequest {
+  readonly selector: string;
+  readonly driver?: DriverName | undefined;
+  readonly settleSeconds?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface RestartAnswer {
+  readonly action: "restart";
+  readonly driver: DriverName;
+  readonly plan: string;
+  /** What the new process will not have of the old one, and other doubts. */
+  readonly warnings: readonly string[];
+  readonly dryRun: boolean;
+  readonly old: readonly string[];
+  readonly new: readonly string[];
+  readonly seconds: number;
+}
+
+/** Who asks, as far as the kernel vouches for it (SO_PEERCRED of unix(7)); null where it does not. */
+export interface Actor {
+  readonly uid: number | null;
+  readonly pid: number | null;
+  /** The listener: `unix:/run/pidward/pidward.sock`. */
+  readonly from: string;
+}
+
+export interface AuditRecord {
+  readonly time: string;
+  /** Joins the intent with its outcome. */
+  readonly id: string;
+  readonly phase: "intent" | "outcome" | "unfinished";
+  readonly actor: Actor | null;
+  readonly action: "signal" | "restart";
+  readonly selector: string;
+  readonly refs: readonly string[];
+  readonly container: string | null;
+  /** Signal name or driver name. */
+  readonly how: string | null;
+  /** Of an outcome: `done`, or the error's code. */
+  readonly outcome: string | null;
+  readonly message: string | null;
+}
+
+export interface AuditTail {
+  readonly records: readonly AuditRecord[];
+}
+
+/** One line of `doctor`: what the host gives, or what is missing and how to give it. */
+export interface Finding {
+  readonly subject: string;
+  readonly level: "ok" | "info" | "warning" | "missing";
+  readonly message: string;
+  /** How to give what is missing; null when nothing is. */
+  readonly remedy: string | null;
+}
+
+/** application/problem+json (RFC 9457) with the catalogue's code. */
+export interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly [fact: string]: unknown;
+}

@@ -1,0 +1,289 @@
+import { parseArgs } from "node:util";
+import { AgentError } from "./errors.ts";
+import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
+import { nearest } from "./nearest.ts";
+
+/** What the defaults depend on. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Effective user id; 0 is root. */
+  readonly uid: number;
+  readonly home: string;
+}
+
+interface Setting<T> {
+  readonly flag: string;
+  /** What stands behind the flag in the help; empty: a switch that takes no value. */
+  readonly value: string;
+  readonly fallback: string | ((around: Surroundings) => string);
+  readonly meaning: string;
+  /** @throws Error with a message that says which form is expected */
+  readonly parse: (text: string) => T;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+function setting<T>(
+  flag: string,
+  value: string,
+  fallback: Setting<T>["fallback"],
+  meaning: string,
+  parse: (text: string) => T,
+): Setting<T> {
+  return { flag, value, fallback, meaning, parse };
+}
+
+const asText = (text: string): string => {
+  if (text === "") throw new Error("must not be empty");
+  return text;
+};
+const asPath = (text: string): string => {
+  if (!text.startsWith("/")) throw new Error(`"${text}" is not an absolute path`);
+  return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
+};
+const asUrlPath = (text: string): string => {
+  if (!/^\/[\w./-]+$/.test(text)) throw new Error(`"${text}" is not a path like /metrics`);
+  return text;
+};
+const asSwitch = (text: string): boolean => {
+  if (text === "true" || text === "1") return true;
+  if (text === "false" || text === "0" || text === "") return false;
+  throw new Error(`"${text}" is neither true nor false`);
+};
+const asCount =
+  (least: number) =>
+  (text: string): number => {
+    const count = Number(text);
+    if (!/^\d{1,9}$/.test(text) || count < least)
+      throw new Error(`"${text}" is not a whole number from ${least}`);
+    return count;
+  };
+const asChoice =
+  <T extends string>(choices: readonly T[]) =>
+  (text: string): T => {
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined) throw new Error(`"${text}" is none of ${choices.join(", ")}`);
+    return found;
+  };
+
+/** The one table of settings: flags, environment names, --help and the README's table are made from it. */
+export const settings = {
+  webListenAddress: setting(
+    "web.listen-address",
+    "HOST:PORT",
+    "127.0.0.1:10776",
+    "Where HTTP listens; it answers reads only.",
+    asListenAddress,
+  ),
+  webTelemetryPath: setting("web.telemetry-path", "PATH", "/metrics", "Path of the metrics.", asUrlPath),
+  controlSocket: setting(
+    "control.socket",
+    "FILE",
+    (around) => defaultPaths(around).socket,
+    "Unix socket (mode 0660) with all rights: reads, signal, restart.",
+    asPath,
+  ),
+  controlAllowHost: setting(
+    "control.allow-host",
+    "",
+    "false",
+    "Allow acting on processes that belong to no container.",
+    asSwitch,
+  ),
+  controlReadOnly: setting(
+    "control.read-only",
+    "",
+    "false",
+    "Refuse every signal and restart, on the socket too.",
+    asSwitch,
+  ),
+  auditFile: setting(
+    "audit.file",
+    "FILE",
+    (around) => defaultPaths(around).audit,
+    "What was done, by whom, on what: one JSON line a record, on disk before the act.",
+    asPath,
+  ),
+  scanInterval: setting("scan.interval", "SPAN", "1s", "Time between two scans.", asScanInterval),
+  source: setting(
+    "source",
+    "NAME",
+    "auto",
+    "How processes are read: auto or procfs.",
+    asChoice(["auto", "procfs"] as const),
+  ),
+  dockerSocket: setting(
+    "docker.socket",
+    "ADDRESS",
+    (around) => around.env.DOCKER_HOST || "/var/run/docker.sock",
+    "Docker Engine: a socket's path, unix:// or tcp:// (DOCKER_HOST is honoured).",
+    asText,
+  ),
+  pathProcfs: setting("path.procfs", "DIR", "/proc", "Where the host's procfs is mounted.", asPath),
+  pathSysfs: setting("path.sysfs", "DIR", "/sys", "Where the host's sysfs is mounted.", asPath),
+  pathRootfs: setting("path.rootfs", "DIR", "/", "Where the host's root is mounted (user names).", asPath),
+  metricsMaxSeries: setting(
+    "metrics.max-series",
+    "COUNT",
+    "50000",
+    'Bound on the series of pidward_*; programs beyond it are summed into program="other".',
+    asCount(1000),
+  ),
+  metricsTopProcesses: setting(
+    "metrics.top-processes",
+    "COUNT",
+    "0",
+    "Series for single processes: the top COUNT by CPU and by memory; 0 gives none.",
+    asCount(0),
+  ),
+  logLevel: setting<LogLevel>(
+    "log.level",
+    "LEVEL",
+    "info",
+    `One of ${logLevels.join(", ")}.`,
+    asChoice(logLevels),
+  ),
+  logFormat: setting<LogFormat>(
+    "log.format",
+    "FORMAT",
+    "logfmt",
+    `One of ${logFormats.join(", ")}.`,
+    asChoice(logFormats),
+  ),
+} as const;
+
+type Settings = typeof settings;
+export type Config = { readonly [K in keyof Settings]: ReturnType<Settings[K]["parse"]> };
+
+/** `scan.interval` → `PIDWARD_SCAN_INTERVAL`. */
+export function environmentName(flag: string): string {
+  return `PIDWARD_${flag.toUpperCase().replaceAll(/[.-]/g, "_")}`;
+}
+
+/** Where socket and audit file are by default: the system's folders for root, else the user's own. */
+export function defaultPaths(around: Surroundings): { readonly socket: string; readonly audit: string } {
+  if (around.uid === 0) return { socket: "/run/pidward/pidward.sock", audit: "/var/lib/pidward/audit.jsonl" };
+  const state = around.env.XDG_STATE_HOME || `${around.home}/.local/state`;
+  const runtime = around.env.XDG_RUNTIME_DIR || state;
+  return { socket: `${runtime}/pidward/pidward.sock`, audit: `${state}/pidward/audit.jsonl` };
+}
+
+/**
+ * Reads the agent's settings: flag, else environment, else default.
+ * @param argv the arguments behind the command's name
+ * @throws AgentError `bad_request` that names the flag or variable and what is wrong with it
+ */
+export function loadConfig(argv: readonly string[], around: Surroundings): Config {
+  const given = readFlags(argv);
+  const entries = Object.entries(settings).map(([key, one]: [string, Setting<unknown>]) => {
+    const variable = environmentName(one.flag);
+    const fromEnvironment = around.env[variable];
+    const fallback = typeof one.fallback === "string" ? one.fallback : one.fallback(around);
+    const [origin, text] = given.has(one.flag)
+      ? [`--${one.flag}`, given.get(one.flag) ?? ""]
+      : fromEnvironment !== undefined
+        ? [variable, fromEnvironment]
+        : [`--${one.flag}`, fallback];
+    try {
+      return [key, one.parse(text)];
+    } catch (error) {
+      throw new AgentError("bad_request", `${origin}: ${error instanceof Error ? error.message : error}`);
+    }
+  });
+  return Object.freeze(Object.fromEntries(entries)) as Config;
+}
+
+function readFlags(argv: readonly string[]): ReadonlyMap<string, string> {
+  const table = Object.values<Setting<unknown>>(settings);
+  const options = Object.fromEntries(
+    table.map((one) => [one.flag, { type: one.value === "" ? ("boolean" as const) : ("string" as const) }]),
+  );
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  });
+  const given = new Map<string, string>();
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      throw new AgentError(
+        "bad_request",
+        `unexpected argument "${token.value}"; settings are given as --name=value`,
+      );
+    }
+    if (token.kind !== "option") continue;
+    const known = table.find((one) => one.flag === token.name);
+    if (known === undefined) {
+      const guess = nearest(
+        token.name,
+        table.map((one) => one.flag),
+      );
+      throw new AgentError(
+        "bad_request",
+        `unknown flag ${token.rawName}${guess === undefined ? "" : `; did you mean --${guess}?`}`,
+      );
+    }
+    if (token.value === undefined && known.value !== "") {
+      throw new AgentError("bad_request", `--${known.flag} needs a value: --${known.flag}=${known.value}`);
+    }
+    given.set(known.flag, token.value ?? "true");
+  }
+  return given;
+}
+
+/** A row of the settings' table, as --help and the README print it. */
+export interface SettingRow {
+  readonly flag: string;
+  readonly environment: string;
+  readonly fallback: string;
+  readonly meaning: string;
+}
+
+export function settingRows(around: Surroundings): readonly SettingRow[] {
+  return Object.values<Setting<unknown>>(settings).map((one) => ({
+    flag: one.value === "" ? `--${one.flag}` : `--${one.flag}=${one.value}`,
+    environment: environmentName(one.flag),
+    fallback: typeof one.fallback === "string" ? one.fallback : one.fallback(around),
+    meaning: one.meaning,
+  }));
+}
+
+/**
+ * Reads `127.0.0.1:10776`, `[::1]:10776`, `:10776` (all addresses).
+ * @throws Error that names the text
+ */
+export function asListenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new Error(`"${text}" is not HOST:PORT`);
+  return { host: match[1] ?? match[2] ?? "", port };
+}
+
+const spanUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * Reads a span in the form that Prometheus uses: `500ms`, `10s`, `1m30s`, `2h`; a bare number is seconds.
+ * @returns milliseconds
+ * @throws Error that names the text
+ */
+export function parseSpan(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text))
+    throw new Error(`"${text}" is not a span like 500ms, 10s or 1m30s`);
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    total += Number(amount) * (spanUnits[unit ?? ""] ?? 0);
+  }
+  return total;
+}
+
+function asScanInterval(text: string): number {
+  const span = parseSpan(text);
+  if (span < 100 || span > 3_600_000) throw new Error(`"${text}" is not between 100ms and 1h`);
+  return span;
+}

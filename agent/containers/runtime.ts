@@ -1,0 +1,60 @@
+import type { Container } from "../model.ts";
+
+/** Whether a runtime can be reached, for people and for a metric. */
+export interface RuntimeStatus {
+  readonly name: string;
+  /** Where it is looked for: `unix:///var/run/docker.sock`. */
+  readonly endpoint: string;
+  readonly available: boolean;
+  /** Null while it was never reached. */
+  readonly version: string | null;
+  /** Why it is not available, null when it is. */
+  readonly reason: string | null;
+}
+
+/** Knows the containers of one engine. It follows the engine's events by itself; reading it costs no call. */
+export interface ContainerRuntime {
+  readonly name: string;
+  /** As last told by the engine, stopped ones included; kept while the engine is away. */
+  list(): readonly Container[];
+  status(): RuntimeStatus;
+  /**
+   * Asks the engine now, for what is about to act. Undefined: the engine does not know the id.
+   * @throws AgentError `unavailable` when the engine does not answer in time
+   */
+  inspect(id: string): Promise<Container | undefined>;
+  close(): void;
+}
+
+/** A command to run inside a container. No shell: an argument vector. */
+export interface ExecRequest {
+  readonly argv: readonly string[];
+  /** `KEY=value`, added to the container's own environment. */
+  readonly env: readonly string[];
+  /** Absolute path in the container; undefined: the container's own. */
+  readonly workdir: string | undefined;
+  /** `name`, `uid` or `uid:gid`; undefined: the container's own. A name or a bare uid brings the groups of the
+   * container's /etc/group, `uid:gid` does not. */
+  readonly user: string | undefined;
+}
+
+export interface ExecStatus {
+  readonly running: boolean;
+  /** Host PID; null before it started or when the engine has forgotten it. */
+  readonly pid: number | null;
+  readonly exitCode: number | null;
+}
+
+/**
+ * Acts on the containers of one engine.
+ * All throw AgentError: `unavailable` (no answer in time), `not_found` (no such container), `failed` (refused, with
+ * the engine's words).
+ */
+export interface ContainerActions {
+  /** Starts a command detached from any client, its output to nowhere; gives the exec's id. */
+  startDetached(containerId: string, request: ExecRequest): Promise<string>;
+  /** Undefined when the engine has forgotten the exec (it or its container ended some minutes ago). */
+  execStatus(execId: string): Promise<ExecStatus | undefined>;
+  /** Stops (TERM, then KILL after the grace) and starts the container; a stopped one is just started. */
+  restartContainer(containerId: string, graceSeconds: number): Promise<void>;
+}

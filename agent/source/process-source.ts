@@ -1,0 +1,19 @@
+import type { Problem, ProcessTable } from "../model.ts";
+
+/** What one scan gives. Both are new at each scan and never changed after it. */
+export interface Scan {
+  readonly table: ProcessTable;
+  readonly problems: readonly Problem[];
+}
+
+/** A way to read every process of the host. Each implementation fills the same columns and passes one contract test. */
+export interface ProcessSource {
+  readonly name: "procfs" | "bpf";
+  /**
+   * Reads all processes once. Yields to the event loop in between, so it must not be called again before it has
+   * ended. A process that vanishes in the middle is left out; a file that is refused becomes a problem.
+   * @throws AgentError `unavailable` when the host cannot be read at all
+   */
+  scan(): Promise<Scan>;
+  close(): void;
+}

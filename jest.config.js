@@ -1,0 +1,29 @@
+/** Two projects: `unit` runs alone; `integration` needs the real parts that test/support/global-setup.ts starts. */
+const shared = {
+  roots: ["<rootDir>/agent", "<rootDir>/test"],
+  testEnvironment: "node",
+  transform: {
+    "\\.ts$": [
+      "@swc/jest",
+      { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
+    ],
+  },
+};
+
+module.exports = {
+  projects: [
+    {
+      ...shared,
+      displayName: "unit",
+      testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ["<rootDir>/test/integration/"],
+    },
+    {
+      ...shared,
+      displayName: "integration",
+      testMatch: ["<rootDir>/test/integration/**/*.test.ts"],
+    },
+  ],
+  coverageProvider: "v8",
+  collectCoverageFrom: ["agent/**/*.ts"],
+};
