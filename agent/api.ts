@@ -294,3 +294,41 @@ export interface ProblemDocument {
   readonly detail: string;
   readonly [fact: string]: unknown;
 }
+
+/** What `sort=` and `--sort` take. Names ascend and figures descend unless `order` says otherwise. */
+export const processSorts = [
+  "pid",
+  "name",
+  "container",
+  "program",
+  "user",
+  "state",
+  "cpu",
+  "cpu-time",
+  "rss",
+  "virtual",
+  "swap",
+  "threads",
+  "open-files",
+  "read",
+  "written",
+  "started",
+] as const;
+export type ProcessSort = (typeof processSorts)[number];
+
+/** The query of GET /api/v1/processes; every given field narrows the list. */
+export interface ProcessQuery {
+  readonly selector?: string | undefined;
+  /** Container name or id prefix. */
+  readonly container?: string | undefined;
+  readonly program?: string | undefined;
+  /** Process name (comm), exactly. */
+  readonly name?: string | undefined;
+  /** User name or id. */
+  readonly user?: string | undefined;
+  readonly state?: ProcessState | undefined;
+  readonly sort?: ProcessSort | undefined;
+  readonly order?: "asc" | "desc" | undefined;
+  /** From 1; all when left out. */
+  readonly limit?: number | undefined;
+}
