@@ -173,7 +173,13 @@ export interface HostFacts {
   } | null;
   readonly cpus: number;
   readonly uptimeSeconds: number;
-  readonly load: { readonly one: number; readonly five: number; readonly fifteen: number };
+  readonly load: {
+    readonly one: number;
+    readonly five: number;
+    readonly fifteen: number;
+    /** Share of all CPUs in use since the last look, 0–100. */
+    readonly cpuPercent: number | null;
+  };
   readonly memory: {
     readonly totalBytes: number;
     readonly availableBytes: number;

@@ -217,3 +217,34 @@ export interface KernelUnits {
 export function startedAtMs(startTicks: number, units: KernelUnits): number {
   return Math.round((units.bootSeconds + startTicks / units.ticksPerSecond) * 1000);
 }
+
+/** A process as something to act on: one life, with what the guard wants to know of it. */
+export interface TargetProcess {
+  readonly ref: ProcessRef;
+  readonly name: string;
+  readonly parentPid: number;
+  readonly kernelThread: boolean;
+  /** What it is shown under; null: the host's own. */
+  readonly container: Container | null;
+  /**
+   * The container that a runtime answers for: the outermost one when containers are nested. Null when no runtime
+   * knows any of them.
+   */
+  readonly authority: Container | null;
+  readonly program: string;
+  /** It is the first process of its container. */
+  readonly init: boolean;
+}
+
+/** What a selector names, ready to be acted upon. */
+export interface Targets {
+  readonly selector: string;
+  readonly kind: "process" | "program" | "container";
+  readonly container: Container | null;
+  /** Null for a whole container. */
+  readonly program: string | null;
+  /** The process; of a program those nearest to the container's init; of a container its init. May be empty. */
+  readonly processes: readonly TargetProcess[];
+  /** All below those, parents first, of the same container. */
+  readonly descendants: readonly TargetProcess[];
+}

@@ -1,0 +1,31 @@
+import type { DriverName } from "../../api.ts";
+import type { TargetProcess, Targets } from "../../model.ts";
+
+/** One way to restart. */
+export interface RestartDriver {
+  readonly name: DriverName;
+  /** Looks and reads, changes nothing. */
+  plan(targets: Targets): Promise<Planning>;
+}
+
+/** A plan, or the reason in words why this driver has none for the target. */
+export type Planning = { readonly plan: RestartPlan } | { readonly reason: string };
+
+export interface RestartPlan {
+  /** One sentence for people: what would be done, where. */
+  readonly text: string;
+  /** What the new process will not have of the old one, and other doubts. */
+  readonly warnings: readonly string[];
+  /** What is stopped before the start; of a container its init stands for all. */
+  readonly stops: readonly TargetProcess[];
+  /**
+   * Stops the old and starts the new.
+   * @throws AgentError when a step fails
+   */
+  run(): Promise<Started>;
+}
+
+/** By what the new processes are recognised. */
+export type Started =
+  | { readonly kind: "exec"; readonly execIds: readonly string[] }
+  | { readonly kind: "container"; readonly containerId: string; readonly oldInitPid: number | null };

@@ -1,0 +1,64 @@
+import type { ContainerActions, ExecRequest } from "../../containers/runtime.ts";
+import { type Container, containerLabel } from "../../model.ts";
+import { type Captured, type CaptureParts, captureProcess } from "../capture.ts";
+import type { StopTargets } from "../stop.ts";
+import type { RestartDriver } from "./driver.ts";
+
+export interface RespawnParts extends CaptureParts {
+  readonly actionsOf: (container: Container) => ContainerActions | undefined;
+  readonly stop: StopTargets;
+}
+
+/**
+ * Starts the like of the old process inside its container by the engine's exec: argv, environment, working directory,
+ * user and groups, captured before it is stopped. Never /proc/PID/exe: in a multi-call binary the name decides.
+ */
+export function createRespawnDriver(parts: RespawnParts): RestartDriver {
+  return {
+    name: "respawn",
+    plan: async (targets) => {
+      const { container } = targets;
+      if (container === null) return { reason: "the target belongs to no container" };
+      const name = containerLabel(container);
+      if (targets.processes.length === 0)
+        return { reason: `there is no process of ${targets.selector} to take after` };
+      if (container.state === "paused") return { reason: `${name} is paused; unpause it first` };
+      if (targets.processes.some((process) => process.init)) {
+        return { reason: `the target is the init of ${name}: stopping it stops the container` };
+      }
+      const actions = parts.actionsOf(container);
+      if (actions === undefined) return { reason: `no runtime can run commands in ${name}` };
+      const captures = targets.processes.map((process) => captureProcess(process, container, parts));
+      const doubts = captures.flatMap((capture) => ("reason" in capture ? [capture.reason] : []));
+      if (doubts.length > 0) return { reason: doubts.join("; ") };
+      const captured = captures.flatMap((capture) => ("captured" in capture ? [capture.captured] : []));
+      return {
+        plan: {
+          text: `respawn in ${name}: ${captured.map(describe).join("; ")}`,
+          warnings: [...new Set([...lost, ...captured.flatMap((one) => one.warnings)])],
+          stops: targets.processes,
+          run: async () => {
+            await parts.stop(targets);
+            const execIds: string[] = [];
+            for (const one of captured)
+              execIds.push(await actions.startDetached(container.id, toRequest(one)));
+            return { kind: "exec", execIds };
+          },
+        },
+      };
+    },
+  };
+}
+
+const lost = [
+  "stdout and stderr of the new process go nowhere, not to the container's log",
+  "parent, session, priority, changed limits and extra capabilities are not carried over",
+] as const;
+
+function toRequest(captured: Captured): ExecRequest {
+  return { argv: captured.argv, env: captured.env, workdir: captured.workdir, user: captured.user };
+}
+
+function describe(captured: Captured): string {
+  return `stop ${captured.of.name} and run ${JSON.stringify(captured.argv)} in ${captured.workdir} as ${captured.user}`;
+}

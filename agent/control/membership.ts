@@ -1,0 +1,76 @@
+import { AgentError } from "../errors.ts";
+import { type Container, containerLabel, formatRef, type Snapshot, type TargetProcess } from "../model.ts";
+
+export interface MembershipParts {
+  /** Asks the runtime now; undefined: it does not know the id. @throws AgentError `unavailable` */
+  readonly inspect: (container: Container) => Promise<Container | undefined>;
+  /** The namespace's name, `mnt:[4026532…]`; undefined when the process is gone. @throws AgentError when refused */
+  readonly readNamespace: (pid: number, kind: "mnt" | "pid") => string | undefined;
+  readonly log: { readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void };
+}
+
+/**
+ * A cgroup path is a hint: a process can be moved into another cgroup. Before an act the runtime must know the
+ * container, and the target, or what it descends from in there, must live in the container's namespaces.
+ * An engine that does not answer is no reason to refuse what it has confirmed before.
+ * @returns the reason in words why the target is not the container's; undefined: it is
+ * @throws AgentError `unavailable` when namespaces cannot be compared for lack of rights
+ */
+export async function refuseStranger(
+  target: TargetProcess,
+  snapshot: Snapshot,
+  parts: MembershipParts,
+): Promise<string | undefined> {
+  const { authority } = target;
+  if (authority === null) return undefined;
+  const name = containerLabel(authority);
+  const now = await inspectOrRemembered(authority, parts);
+  if (now === undefined) return `the runtime does not know container ${name} any more`;
+  if (now.initPid === null) return `container ${name} does not run`;
+  if (isInside(target.ref.pid, now.initPid, snapshot, parts)) return undefined;
+  return `${formatRef(target.ref)} (${target.name}) sits in the cgroup of container ${name}, but shares none of its namespaces`;
+}
+
+async function inspectOrRemembered(
+  container: Container,
+  parts: MembershipParts,
+): Promise<Container | undefined> {
+  try {
+    return await parts.inspect(container);
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== "unavailable") throw error;
+    parts.log.warn("acting on what the runtime said earlier", {
+      container: containerLabel(container),
+      reason: error.message,
+    });
+    return container;
+  }
+}
+
+function isInside(pid: number, initPid: number, snapshot: Snapshot, parts: MembershipParts): boolean {
+  // A target that has ended shares nothing any more: the act itself finds that it is gone.
+  if (pid === initPid || parts.readNamespace(pid, "mnt") === undefined) return true;
+  const mount = parts.readNamespace(initPid, "mnt");
+  const pids = parts.readNamespace(initPid, "pid");
+  // With --pid=host the PID namespace is the host's and tells nothing; likewise a shared mount namespace.
+  const hostMount = parts.readNamespace(1, "mnt");
+  const hostPids = parts.readNamespace(1, "pid");
+  const seen = new Set<number>();
+  for (let at = pid; at > 1 && !seen.has(at); at = parentOf(at, snapshot)) {
+    seen.add(at);
+    const ownMount = parts.readNamespace(at, "mnt");
+    const ownPids = parts.readNamespace(at, "pid");
+    if (ownMount !== undefined && ownMount === mount && mount !== hostMount) return true;
+    if (ownPids !== undefined && ownPids === pids && pids !== hostPids) return true;
+  }
+  return false;
+}
+
+/** The parent while it is in the same container; 0 beyond. */
+function parentOf(pid: number, snapshot: Snapshot): number {
+  const row = snapshot.rowByPid.get(pid);
+  if (row === undefined) return 0;
+  const parent = snapshot.table.parentPid[row] ?? 0;
+  const above = snapshot.rowByPid.get(parent);
+  return above !== undefined && snapshot.containerOf[above] === snapshot.containerOf[row] ? parent : 0;
+}

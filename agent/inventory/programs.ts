@@ -1,0 +1,128 @@
+import type { Container, ProcessTable } from "../model.ts";
+
+/** What naming a program needs of a scan. */
+export interface ProgramContext {
+  readonly table: ProcessTable;
+  readonly rowByPid: ReadonlyMap<number, number>;
+  /** Row → index into `containers`, -1 for the host's own. */
+  readonly containerOf: Int32Array;
+  readonly containers: readonly Container[];
+}
+
+/** The programs of one scan. */
+export interface ProgramNames {
+  /** Row → the program's name. */
+  readonly names: readonly string[];
+  /** Row → the row nearest to the container's init on the way up, which may be the row itself. */
+  readonly roots: Int32Array;
+}
+
+/**
+ * Names the program of every process: what a label of its container says (`pidward.program.NAME.match`), else the
+ * name of the process nearest to the container's init on the way up; on the host likewise below PID 1.
+ */
+export function namePrograms(context: ProgramContext): ProgramNames {
+  const roots = findRoots(context);
+  const patterns = context.containers.map(programPatterns);
+  const names = Array.from({ length: context.table.length }, (_, row) => {
+    const own = patterns[context.containerOf[row] ?? -1];
+    const labelled = own === undefined || own.length === 0 ? undefined : matchUpwards(row, context, own);
+    return labelled ?? context.table.name[roots[row] ?? row] ?? "";
+  });
+  return { names, roots };
+}
+
+/** Whether the row is the first process of its container (or the host's PID 1). */
+export function isInit(row: number, context: ProgramContext): boolean {
+  const { table } = context;
+  const container = context.containers[context.containerOf[row] ?? -1];
+  if (container === undefined) return table.pid[row] === 1;
+  if (container.initPid !== null) return table.pid[row] === container.initPid;
+  // No runtime has told the PID: the first of a PID namespace whose parent is outside of the container.
+  return table.containerPid[row] === 1 && parentInContainer(row, context) === undefined;
+}
+
+function parentInContainer(row: number, context: ProgramContext): number | undefined {
+  const parent = context.rowByPid.get(context.table.parentPid[row] ?? 0);
+  if (parent === undefined || parent === row) return undefined;
+  return context.containerOf[parent] === context.containerOf[row] ? parent : undefined;
+}
+
+function findRoots(context: ProgramContext): Int32Array {
+  const roots = new Int32Array(context.table.length).fill(-1);
+  const path: number[] = [];
+  for (let row = 0; row < roots.length; row++) {
+    let at = row;
+    path.length = 0;
+    while (roots[at] === -1) {
+      // Marked before going up, so that a loop of parents in a torn scan ends.
+      roots[at] = at;
+      path.push(at);
+      const parent = parentInContainer(at, context);
+      if (parent === undefined || isInit(parent, context)) break;
+      at = parent;
+    }
+    const root = roots[at] ?? at;
+    for (const passed of path) roots[passed] = root;
+  }
+  return roots;
+}
+
+interface ProgramPattern {
+  readonly program: string;
+  readonly pattern: string;
+}
+
+function programPatterns(container: Container): readonly ProgramPattern[] {
+  return Object.entries(container.labels).flatMap(([label, pattern]) => {
+    const program = /^pidward\.program\.([^.]+)\.match$/.exec(label)?.[1];
+    return program === undefined ? [] : [{ program, pattern }];
+  });
+}
+
+function matchUpwards(
+  row: number,
+  context: ProgramContext,
+  patterns: readonly ProgramPattern[],
+): string | undefined {
+  const seen = new Set<number>();
+  for (
+    let at: number | undefined = row;
+    at !== undefined && !seen.has(at);
+    at = parentInContainer(at, context)
+  ) {
+    seen.add(at);
+    const name = context.table.name[at] ?? "";
+    const line = context.table.command[at]?.join(" ") ?? "";
+    const found = patterns.find(({ pattern }) => matchesGlob(name, pattern) || matchesGlob(line, pattern));
+    if (found !== undefined) return found.program;
+  }
+  return undefined;
+}
+
+/**
+ * Matches a whole text against a pattern in which `*` stands for any characters. Not a regular expression: labels come
+ * with images, and a bad expression could hold up the agent. Takes at most text × pattern steps.
+ */
+export function matchesGlob(text: string, pattern: string): boolean {
+  let at = 0;
+  let want = 0;
+  let star = -1;
+  let resume = 0;
+  while (at < text.length) {
+    if (pattern[want] === "*") {
+      star = want++;
+      resume = at;
+    } else if (want < pattern.length && pattern[want] === text[at]) {
+      at++;
+      want++;
+    } else if (star !== -1) {
+      want = star + 1;
+      at = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[want] === "*") want++;
+  return want === pattern.length;
+}

@@ -1,0 +1,96 @@
+import type { Container, KernelUnits, ProcessTable, ProgramTotals, Snapshot } from "../model.ts";
+import type { Scan } from "../source/process-source.ts";
+import { createCounters, type LifeCounters } from "./life-counters.ts";
+import { createProgramSums } from "./program-sums.ts";
+import { namePrograms } from "./programs.ts";
+
+/** Gives the container of a process by the text of its /proc/PID/cgroup; see containers/resolver.ts. */
+export type ResolveContainer = (cgroupText: string) => { readonly container: Container } | undefined;
+
+export interface TrackerParts {
+  readonly resolve: ResolveContainer;
+  /** All that the runtimes know, stopped ones included. */
+  readonly knownContainers: () => readonly Container[];
+  readonly units: KernelUnits;
+  /** How many programs are kept apart; what is beyond is summed into `other` of its container. */
+  readonly maxPrograms: number;
+}
+
+/** When a scan was made: milliseconds since the epoch, and seconds of a clock that never goes back. */
+export interface ScanTime {
+  readonly takenAt: number;
+  readonly monotonicSeconds: number;
+  readonly scanSeconds: number;
+}
+
+/** Joins scans: who each process belongs to, what it used since the last scan, and sums that never fall. */
+export interface Tracker {
+  advance(scan: Scan, time: ScanTime): Snapshot;
+}
+
+export function createTracker(parts: TrackerParts): Tracker {
+  const counters = createCounters();
+  const sums = createProgramSums(parts.units, parts.maxPrograms);
+  let before: { table: ProcessTable; seconds: number } | undefined;
+  return {
+    advance: (scan, time) => {
+      const { table } = scan;
+      const rowByPid = new Map<number, number>();
+      for (let row = 0; row < table.length; row++) rowByPid.set(table.pid[row] ?? 0, row);
+      const { containers, containerOf } = assignContainers(table, parts);
+      const { names } = namePrograms({ table, rowByPid, containerOf, containers });
+      const used: LifeCounters = counters.advance(table);
+      const seconds = before === undefined ? Number.NaN : time.monotonicSeconds - before.seconds;
+      const cpuCores = coresOf(used, seconds);
+      const { programs, programOf } = sums.advance({
+        table,
+        containers,
+        containerOf,
+        names,
+        used,
+        cpuCores,
+        nowMs: time.takenAt,
+      });
+      before = { table, seconds: time.monotonicSeconds };
+      return Object.freeze({
+        takenAt: time.takenAt,
+        scanSeconds: time.scanSeconds,
+        table,
+        rowByPid,
+        cpuCores,
+        containerOf,
+        programOf,
+        containers,
+        programs: programs satisfies readonly ProgramTotals[],
+        problems: scan.problems,
+      });
+    },
+  };
+}
+
+/** The known containers first, in the runtimes' order, then those that only a path hints at. */
+function assignContainers(table: ProcessTable, parts: TrackerParts) {
+  const containers: Container[] = [...parts.knownContainers()];
+  const indexById = new Map(containers.map((container, index) => [container.id, index]));
+  const containerOf = new Int32Array(table.length).fill(-1);
+  for (let row = 0; row < table.length; row++) {
+    const container = parts.resolve(table.cgroup[row] ?? "")?.container;
+    if (container === undefined) continue;
+    let index = indexById.get(container.id);
+    if (index === undefined) {
+      index = containers.push(container) - 1;
+      indexById.set(container.id, index);
+    }
+    containerOf[row] = index;
+  }
+  return { containers, containerOf };
+}
+
+function coresOf(used: LifeCounters, seconds: number): Float64Array {
+  const cores = new Float64Array(used.isNew.length);
+  for (let row = 0; row < cores.length; row++) {
+    const spent = used.delta(row, "userSeconds") + used.delta(row, "systemSeconds");
+    cores[row] = used.isNew[row] === 1 || !(seconds > 0) ? Number.NaN : spent / seconds;
+  }
+  return cores;
+}
