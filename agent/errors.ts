@@ -43,13 +43,16 @@ export class AgentError extends Error {
   }
 }
 
-/** The code of a system error (`ENOENT`), undefined when it is not one. */
+/** The code of a system error (`ENOENT`), undefined when it is not one. By shape: an error of another realm counts. */
 export function systemCode(error: unknown): string | undefined {
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
-  return undefined;
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
 }
 
 /** What an unknown thrown value says, for a message that quotes it. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return typeof error === "object" && error !== null && "message" in error
+    ? String(error.message)
+    : String(error);
 }

@@ -70,15 +70,23 @@ export function createAudit(file: string, now: () => number): Audit {
 async function appendDurably(file: string, line: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o750 });
   const isNew = !existsSync(file);
-  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+  const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
   const handle = await open(file, flags, 0o640);
   try {
-    await handle.appendFile(line);
+    await handle.appendFile((await endsInMidLine(handle)) ? `\n${line}` : line);
     await handle.datasync();
   } finally {
     await handle.close();
   }
   if (isNew) await syncFolder(dirname(file));
+}
+
+/** A crash can leave half a line: the next record must not become its end. */
+async function endsInMidLine(handle: FileHandle): Promise<boolean> {
+  const { size } = await handle.stat();
+  if (size === 0) return false;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer[0] !== "\n".charCodeAt(0);
 }
 
 /** A new file's name is on the disk only when its folder is (fsync(2)). */
