@@ -1,0 +1,89 @@
+import { readlinkSync } from "node:fs";
+import type { ResourceLimit } from "../../api.ts";
+import { AgentError } from "../../errors.ts";
+import { createFileReader, failureOf } from "./files.ts";
+import { insideId, parseIdMap } from "./id-map.ts";
+import { parseLimits } from "./limits.ts";
+import { parseStat } from "./stat.ts";
+import { parseStatus } from "./status.ts";
+import { parseStrings } from "./strings.ts";
+
+/** Ids as the process's own user namespace numbers them. */
+export interface InsideIds {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+/**
+ * Reads of one process, now: for what is about to act and for people who look at one. Each gives undefined when the
+ * process is gone, and throws AgentError `no_rights` when the file is refused.
+ */
+export interface ProcessFiles {
+  readonly readStat: (pid: number) => { readonly startTicks: number; readonly state: number } | undefined;
+  readonly readCommand: (pid: number) => readonly string[] | undefined;
+  readonly readEnviron: (pid: number) => readonly string[] | undefined;
+  readonly readLimits: (pid: number) => readonly ResourceLimit[] | undefined;
+  readonly readIds: (pid: number) => InsideIds | undefined;
+  /** What the link says: the working directory, or a namespace as `mnt:[4026531841]`. */
+  readonly readLink: (pid: number, name: "cwd" | "ns/mnt" | "ns/pid") => string | undefined;
+  readonly readCgroup: (pid: number) => string | undefined;
+}
+
+/** Arguments and environment of a process together are below this (ARG_MAX, execve(2)). */
+const maxBytes = 8 << 20;
+
+export function createProcessFiles(procRoot: string): ProcessFiles {
+  const read = (pid: number, name: string): Buffer | undefined => {
+    const path = `${procRoot}/${pid}/${name}`;
+    const files = createFileReader(maxBytes);
+    const length = files.read(path);
+    if (length === "gone") return undefined;
+    if (typeof length === "string") throw refusal(path);
+    return files.bytes.subarray(0, length);
+  };
+  const readText = (pid: number, name: string): string | undefined => read(pid, name)?.toString("utf8");
+  const readStrings = (pid: number, name: string): readonly string[] | undefined => {
+    const bytes = read(pid, name);
+    return bytes && parseStrings(bytes, bytes.length);
+  };
+  return {
+    readStat: (pid) => {
+      const bytes = read(pid, "stat");
+      return bytes && parseStat(bytes, bytes.length);
+    },
+    readCommand: (pid) => readStrings(pid, "cmdline"),
+    readEnviron: (pid) => readStrings(pid, "environ"),
+    readLimits: (pid) => {
+      const text = readText(pid, "limits");
+      return text === undefined ? undefined : parseLimits(text);
+    },
+    readIds: (pid) => {
+      const bytes = read(pid, "status");
+      const users = readText(pid, "uid_map");
+      const groups = readText(pid, "gid_map");
+      if (bytes === undefined || users === undefined || groups === undefined) return undefined;
+      const status = parseStatus(bytes, bytes.length);
+      const groupMap = parseIdMap(groups);
+      return {
+        uid: insideId(status.userId, parseIdMap(users)) ?? status.userId,
+        gid: insideId(status.groupId, groupMap) ?? status.groupId,
+        groups: status.groups.map((gid) => insideId(gid, groupMap) ?? gid),
+      };
+    },
+    readLink: (pid, name) => {
+      const path = `${procRoot}/${pid}/${name}`;
+      try {
+        return readlinkSync(path);
+      } catch (error) {
+        if (failureOf(error) === "gone") return undefined;
+        throw refusal(path);
+      }
+    },
+    readCgroup: (pid) => readText(pid, "cgroup"),
+  };
+}
+
+function refusal(path: string): AgentError {
+  return new AgentError("no_rights", `${path} may not be read; that needs root or CAP_SYS_PTRACE`);
+}

@@ -1,0 +1,174 @@
+import { readdirSync, statfsSync, statSync } from "node:fs";
+import { setImmediate as yieldToLoop } from "node:timers/promises";
+import { AgentError, reasonOf } from "../../errors.ts";
+import type { KernelUnits } from "../../model.ts";
+import { type ColumnWriter, createColumns, finishColumns } from "../columns.ts";
+import { createProblems, type ProblemCollector } from "../problems.ts";
+import type { ProcessSource, Scan } from "../process-source.ts";
+import { createFileReader, type FileReader, failureOf } from "./files.ts";
+import { parseIo } from "./io.ts";
+import { createLives, type Life, type Lives } from "./lives.ts";
+import { parseStat, type Stat } from "./stat.ts";
+import { parseStatus, type Status } from "./status.ts";
+
+/** Processes between two yields to the event loop: at 50–80 µs each a block of some milliseconds. */
+const chunk = 64;
+const PF_KTHREAD = 0x00200000;
+
+export interface ProcfsParts {
+  readonly root: string;
+  readonly units: KernelUnits;
+}
+
+/**
+ * Reads /proc: works on every kernel and with any rights. For each process and scan the files stat, status and io and
+ * the number of entries in fd; what hardly changes is kept by ref (see lives.ts). smaps is never read: it can take
+ * milliseconds and holds the process's memory lock.
+ */
+export function createProcfsSource(parts: ProcfsParts): ProcessSource {
+  const reader = createFileReader();
+  const countsFiles = fdSizeCounts(parts.root);
+  let problems = createProblems();
+  let scans = 0;
+  const lives = createLives(parts.root, reader, () => problems);
+  return {
+    name: "procfs",
+    scan: async (): Promise<Scan> => {
+      problems = createProblems();
+      scans++;
+      const pids = listPids(parts.root);
+      const columns = createColumns(pids.length);
+      const context: Reading = { ...parts, reader, countsFiles, lives, problems, scan: scans, columns };
+      for (let index = 0; index < pids.length; index++) {
+        if (index % chunk === chunk - 1) await yieldToLoop();
+        readProcess(pids[index] ?? 0, context);
+      }
+      lives.sweep(scans);
+      return { table: finishColumns(columns), problems: problems.list() };
+    },
+    close: () => {},
+  };
+}
+
+interface Reading extends ProcfsParts {
+  readonly reader: FileReader;
+  readonly countsFiles: boolean;
+  readonly lives: Lives;
+  readonly problems: ProblemCollector;
+  readonly scan: number;
+  readonly columns: ColumnWriter;
+}
+
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+/** Since Linux 6.2 the size of /proc/PID/fd is the number of open files; before, it is 0 and the folder is listed. */
+function fdSizeCounts(root: string): boolean {
+  const size = statSync("/proc/self/fd", { throwIfNoEntry: false })?.size ?? 0;
+  return size > 0 && statfsSync(root).type === PROC_SUPER_MAGIC;
+}
+
+function listPids(root: string): Int32Array {
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch (error) {
+    throw new AgentError("unavailable", `${root} cannot be listed: ${reasonOf(error)} (--path.procfs)`, {
+      cause: error,
+    });
+  }
+  return Int32Array.from(names.filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number)).sort();
+}
+
+/** Adds the row of one process, or none when it vanished. */
+function readProcess(pid: number, context: Reading): void {
+  const { reader, problems } = context;
+  const folder = `${context.root}/${pid}`;
+  const length = reader.read(`${folder}/stat`);
+  if (typeof length === "string") {
+    if (length !== "gone") problems.add(length, "/proc/PID/stat", "the kernel refused to give stat");
+    return;
+  }
+  const stat = parseStat(reader.bytes, length);
+  if (stat === undefined || stat.pid !== pid) {
+    problems.add("malformed", "/proc/PID/stat", "not in the form of proc_pid_stat(5)");
+    return;
+  }
+  const life = context.lives.update(stat, reader.bytes, context.scan);
+  if (life === undefined) return;
+  const status = readStatus(folder, context);
+  const row = context.columns.length++;
+  writeStat(row, stat, life, context);
+  writeStatus(row, status, context);
+  writeCosts(row, folder, stat, context);
+}
+
+function readStatus(folder: string, { reader, problems }: Reading): Status | undefined {
+  const length = reader.read(`${folder}/status`);
+  if (typeof length === "number") return parseStatus(reader.bytes, length);
+  if (length !== "gone") problems.add(length, "/proc/PID/status", "the kernel refused to give status");
+  return undefined;
+}
+
+function writeStat(row: number, stat: Stat, life: Life, { columns, units }: Reading): void {
+  columns.pid[row] = stat.pid;
+  columns.startTicks[row] = stat.startTicks;
+  columns.parentPid[row] = stat.parentPid;
+  columns.state[row] = stat.state;
+  columns.flags[row] = stat.flags;
+  columns.threads[row] = stat.threads;
+  columns.userSeconds[row] = stat.userTicks / units.ticksPerSecond;
+  columns.systemSeconds[row] = stat.systemTicks / units.ticksPerSecond;
+  columns.residentBytes[row] = stat.residentPages * units.pageBytes;
+  columns.virtualBytes[row] = stat.virtualBytes;
+  columns.minorFaults[row] = stat.minorFaults;
+  columns.majorFaults[row] = stat.majorFaults;
+  columns.openFilesLimit[row] = life.openFilesLimit;
+  columns.name[row] = life.name;
+  columns.command[row] = life.command;
+  columns.cgroup[row] = life.cgroup;
+}
+
+function writeStatus(row: number, status: Status | undefined, { columns }: Reading): void {
+  columns.userId[row] = status?.userId ?? Number.NaN;
+  columns.swapBytes[row] = status?.swapBytes ?? Number.NaN;
+  columns.voluntarySwitches[row] = status?.voluntarySwitches ?? Number.NaN;
+  columns.involuntarySwitches[row] = status?.involuntarySwitches ?? Number.NaN;
+  const innermost = status?.innermostPid ?? Number.NaN;
+  columns.containerPid[row] = Number.isNaN(innermost) ? -1 : innermost;
+}
+
+/** I/O and open files: a kernel thread has neither, a zombie has closed its files. */
+function writeCosts(row: number, folder: string, stat: Stat, context: Reading): void {
+  const { columns, reader, problems } = context;
+  const isKernel = (stat.flags & PF_KTHREAD) !== 0;
+  const isZombie = stat.state === "Z".charCodeAt(0);
+  columns.readBytes[row] = isKernel ? 0 : Number.NaN;
+  columns.writtenBytes[row] = isKernel ? 0 : Number.NaN;
+  columns.openFiles[row] = isKernel || isZombie ? 0 : countOpenFiles(folder, context);
+  if (isKernel) return;
+  const length = reader.read(`${folder}/io`);
+  if (typeof length === "string") {
+    if (length !== "gone") problems.add(length, "/proc/PID/io", "needs the process's user or CAP_SYS_PTRACE");
+    return;
+  }
+  const io = parseIo(reader.bytes, length);
+  if (io === undefined) {
+    problems.add("malformed", "/proc/PID/io", "not in the form of proc_pid_io(5)");
+    return;
+  }
+  columns.readBytes[row] = io.readBytes;
+  columns.writtenBytes[row] = io.writtenBytes;
+}
+
+function countOpenFiles(folder: string, { countsFiles, problems }: Reading): number {
+  const path = `${folder}/fd`;
+  try {
+    if (countsFiles) return statSync(path, { throwIfNoEntry: false })?.size ?? Number.NaN;
+    return readdirSync(path).length;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure !== "gone")
+      problems.add(failure, "/proc/PID/fd", "needs the process's user or CAP_SYS_PTRACE");
+    return Number.NaN;
+  }
+}
