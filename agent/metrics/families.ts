@@ -1,0 +1,193 @@
+import { containerStates, type ProgramTotals, processStates } from "../model.ts";
+
+export type MetricType = "counter" | "gauge";
+
+/** What every family is described by; the README's table is made from it. */
+export interface Family {
+  readonly name: string;
+  readonly type: MetricType;
+  readonly help: string;
+  /** Label names besides those of the subject. */
+  readonly labels: readonly string[];
+}
+
+/** One series of a family for one subject: the values of `labels`, and the figure; NaN leaves the series out. */
+export interface Reading<Subject> {
+  readonly values: readonly string[];
+  readonly read: (subject: Subject) => number;
+}
+
+export interface SubjectFamily<Subject> extends Family {
+  readonly readings: readonly Reading<Subject>[];
+}
+
+function one<S>(
+  name: string,
+  type: MetricType,
+  help: string,
+  read: (subject: S) => number,
+): SubjectFamily<S> {
+  return { name, type, help, labels: [], readings: [{ values: [], read }] };
+}
+
+function split<S>(
+  name: string,
+  type: MetricType,
+  help: string,
+  label: string,
+  readings: Readonly<Record<string, (subject: S) => number>>,
+): SubjectFamily<S> {
+  const list = Object.entries(readings).map(([value, read]) => ({ values: [value], read }));
+  return { name, type, help, labels: [label], readings: list };
+}
+
+/** Labels of the families of a program. */
+export const programLabels = ["container", "program"] as const;
+
+/** Sums over the processes of a program; the container is empty for the host's own programs. */
+export const programFamilies: readonly SubjectFamily<ProgramTotals>[] = [
+  one("pidward_program_processes", "gauge", "Processes of the program.", (p) => p.processes),
+  one("pidward_program_threads", "gauge", "Threads of the program's processes.", (p) => p.threads),
+  split("pidward_program_cpu_seconds_total", "counter", "CPU time that the program used.", "mode", {
+    user: (p) => p.userSeconds,
+    system: (p) => p.systemSeconds,
+  }),
+  one(
+    "pidward_program_resident_bytes",
+    "gauge",
+    "Memory in RAM; shared pages count for each process.",
+    (p) => p.residentBytes,
+  ),
+  one("pidward_program_virtual_bytes", "gauge", "Size of the address spaces.", (p) => p.virtualBytes),
+  one("pidward_program_swap_bytes", "gauge", "Memory swapped out.", (p) => p.swapBytes),
+  one("pidward_program_open_files", "gauge", "Open file descriptors.", (p) => p.openFiles),
+  one(
+    "pidward_program_open_files_worst_ratio",
+    "gauge",
+    "Highest share of its soft limit of open files that a process uses, 0 to 1.",
+    (p) => p.openFilesWorstRatio,
+  ),
+  one(
+    "pidward_program_read_bytes_total",
+    "counter",
+    "Bytes fetched from the storage layer.",
+    (p) => p.readBytes,
+  ),
+  one(
+    "pidward_program_written_bytes_total",
+    "counter",
+    "Bytes sent to the storage layer.",
+    (p) => p.writtenBytes,
+  ),
+  split(
+    "pidward_program_context_switches_total",
+    "counter",
+    "Context switches of the main threads.",
+    "kind",
+    {
+      voluntary: (p) => p.voluntarySwitches,
+      involuntary: (p) => p.involuntarySwitches,
+    },
+  ),
+  split(
+    "pidward_program_page_faults_total",
+    "counter",
+    "Page faults; major ones had to read from a disk.",
+    "kind",
+    {
+      minor: (p) => p.minorFaults,
+      major: (p) => p.majorFaults,
+    },
+  ),
+  split(
+    "pidward_program_processes_by_state",
+    "gauge",
+    "Processes of the program in each state.",
+    "state",
+    Object.fromEntries(
+      processStates.map((state, index) => [state, (p: ProgramTotals) => p.byState[index] ?? 0]),
+    ),
+  ),
+  one(
+    "pidward_program_oldest_start_time_seconds",
+    "gauge",
+    "Start of the oldest process, in seconds since the epoch.",
+    (p) => p.oldestStartSeconds,
+  ),
+];
+
+/** A container as its families see it. */
+export interface ContainerSubject {
+  readonly state: string;
+  readonly zombies: number;
+}
+
+export const containerInfo: Family = {
+  name: "pidward_container_info",
+  type: "gauge",
+  help: "Facts of the container, to join by its name; always 1.",
+  labels: ["container", "container_id", "image", "runtime"],
+};
+
+export const containerLabels = ["container"] as const;
+
+export const containerFamilies: readonly SubjectFamily<ContainerSubject>[] = [
+  split(
+    "pidward_container_state",
+    "gauge",
+    "1 for the state that the container is in, 0 for the others.",
+    "state",
+    Object.fromEntries(
+      containerStates.map((state) => [state, (c: ContainerSubject) => (c.state === state ? 1 : 0)]),
+    ),
+  ),
+  one(
+    "pidward_container_zombies",
+    "gauge",
+    "Processes that have ended and that nobody has reaped.",
+    (c) => c.zombies,
+  ),
+];
+
+/** One process of the top ones. */
+export interface ProcessSubject {
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
+  readonly residentBytes: number;
+  readonly openFiles: number;
+  readonly threads: number;
+}
+
+export const processLabels = ["pid", "container", "program", "name"] as const;
+
+export const processFamilies: readonly SubjectFamily<ProcessSubject>[] = [
+  split("pidward_process_cpu_seconds_total", "counter", "CPU time of one of the top processes.", "mode", {
+    user: (p) => p.userSeconds,
+    system: (p) => p.systemSeconds,
+  }),
+  one(
+    "pidward_process_resident_bytes",
+    "gauge",
+    "Memory in RAM of one of the top processes.",
+    (p) => p.residentBytes,
+  ),
+  one(
+    "pidward_process_open_files",
+    "gauge",
+    "Open file descriptors of one of the top processes.",
+    (p) => p.openFiles,
+  ),
+  one("pidward_process_threads", "gauge", "Threads of one of the top processes.", (p) => p.threads),
+];
+
+export const seriesDropped: Family = {
+  name: "pidward_series_dropped",
+  type: "gauge",
+  help: "Series left out of this scrape because of --metrics.max-series.",
+  labels: [],
+};
+
+/** How many series one subject can have at most. */
+export function seriesPerSubject(families: readonly SubjectFamily<never>[]): number {
+  return families.reduce((sum, family) => sum + family.readings.length, 0);
+}

@@ -1,0 +1,114 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { createExposition, distinctLabels, type ExpositionFormat } from "../../agent/metrics/exposition.ts";
+import { createOwnMetrics } from "../../agent/metrics/own-metrics.ts";
+import type { Snapshot } from "../../agent/model.ts";
+import { makeContainer, makeSnapshot } from "../inventory/table.ts";
+import { parseExposition } from "./parse-exposition.ts";
+import { degradedScene, healthyScene } from "./scenes.ts";
+
+function render(snapshot: Snapshot, format: ExpositionFormat = "text", facts = {}): string {
+  return createExposition({ maxSeries: 50_000, topProcesses: 0, ...facts }).render(snapshot, format);
+}
+
+/** Compares with a file of test/golden; UPDATE_GOLDEN=1 writes it anew: read the difference then. */
+function expectGolden(name: string, text: string): void {
+  const file = path.join(__dirname, "../golden", name);
+  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
+  expect(text).toBe(readFileSync(file, "utf8"));
+}
+
+test("a healthy host is exposed as in the golden file", () => {
+  expectGolden("healthy.prom", render(healthyScene(), "text", { topProcesses: 2 }));
+});
+
+test("a degraded host is exposed as in the golden file: ids for names, and no figure that nobody has", () => {
+  expectGolden("degraded.prom", render(degradedScene()));
+});
+
+test("OpenMetrics differs by the families' names only", () => {
+  expectGolden("healthy.openmetrics", render(healthyScene(), "openmetrics"));
+});
+
+test("any name of a program or container comes back as it was", () => {
+  const name = fc.string({ unit: "grapheme", minLength: 1 }).map((text) => text.replaceAll("\0", ""));
+  fc.assert(
+    fc.property(name, name, (program, container) => {
+      const snapshot = makeSnapshot(
+        [{ pid: 40, name: program, container: "c" }],
+        [makeContainer("c", { name: container, initPid: 40 })],
+      );
+      const [series] = parseExposition(render(snapshot)).filter(
+        (one) => one.name === "pidward_program_processes",
+      );
+      expect(series).toEqual({ name: "pidward_program_processes", labels: { container, program }, value: 1 });
+    }),
+  );
+});
+
+test("half a surrogate pair becomes a replacement character", () => {
+  const text = render(makeSnapshot([{ pid: 1, parentPid: 0, name: "a\ud800" }]));
+  expect(text).toContain('program="a\ufffd"');
+});
+
+test("no series stands twice, also when two containers bear one name", () => {
+  const twins = [
+    makeContainer("a".repeat(64), { name: "web" }),
+    makeContainer("b".repeat(64), { name: "web" }),
+  ];
+  const snapshot = makeSnapshot(
+    twins.map((container, index) => ({ pid: 40 + index, name: "init", container: container.id })),
+    twins,
+  );
+  const keys = parseExposition(render(snapshot)).map((one) => JSON.stringify([one.name, one.labels]));
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(distinctLabels(twins)).toEqual([`web-${"a".repeat(12)}`, `web-${"b".repeat(12)}`]);
+});
+
+test("the number of series is bounded, and those dropped are counted", () => {
+  const many = Array.from({ length: 300 }, (_, index) => ({ pid: 100 + index, name: `p${index}` }));
+  const all = parseExposition(render(makeSnapshot(many)));
+  const some = parseExposition(render(makeSnapshot(many), "text", { maxSeries: 1000 }));
+  expect(all.length).toBeGreaterThan(1000);
+  expect(some).toHaveLength(1000);
+  expect(some.at(-1)).toMatchObject({ name: "pidward_series_dropped", value: all.length - 1000 });
+});
+
+test("the top processes are those that use most, each once", () => {
+  const text = render(
+    makeSnapshot([
+      { pid: 10, name: "small", residentBytes: 1 },
+      { pid: 11, name: "big", residentBytes: 1000 },
+      { pid: 12, name: "medium", residentBytes: 500 },
+    ]),
+    "text",
+    { topProcesses: 1 },
+  );
+  const pids = parseExposition(text).filter((one) => one.name === "pidward_process_threads");
+  expect(pids.map((one) => one.labels.name)).toContain("big");
+  expect(pids.length).toBeLessThanOrEqual(2);
+});
+
+test("the agent's own metrics count scans, problems and acts, in both formats", async () => {
+  const runtimes = () => [{ name: "docker", available: false }];
+  const own = createOwnMetrics({ version: "1.2.3", source: "procfs", runtimes });
+  own.scanned({ scanSeconds: 0.02, problems: degradedScene().problems });
+  own.acted("signal", "none", "done");
+  const text = await own.render("text");
+  const values = new Map(
+    parseExposition(text).map((one) => [`${one.name}${JSON.stringify(one.labels)}`, one.value]),
+  );
+  expect(values.get('pidward_scan_problems_total{"kind":"refused"}')).toBe(3);
+  expect(
+    values.get('pidward_control_actions_total{"action":"signal","driver":"none","outcome":"done"}'),
+  ).toBe(1);
+  expect(values.get('pidward_runtime_up{"runtime":"docker"}')).toBe(0);
+  expect(values.get('pidward_source_info{"source":"procfs"}')).toBe(1);
+  expect(values.get("pidward_scan_duration_seconds_count{}")).toBe(1);
+  const open = await own.render("openmetrics");
+  expect(open.endsWith("# EOF\n")).toBe(true);
+  expect(open).toContain("# TYPE pidward_scan_problems counter");
+  expect(open).toContain('pidward_scan_problems_total{kind="refused"} 3');
+});
