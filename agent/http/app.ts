@@ -1,0 +1,122 @@
+import express, { type RequestHandler } from "express";
+import { AgentError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import { createErrorHandler, methodNotAllowed } from "./error-handler.ts";
+import { describeApi } from "./openapi.ts";
+import type { AppParts, Rights } from "./parts.ts";
+import { type Route, route } from "./route.ts";
+import { auditRoutes } from "./routes/audit.ts";
+import { containerRoutes } from "./routes/containers.ts";
+import { controlRoutes } from "./routes/control.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { hostRoutes } from "./routes/host.ts";
+import { metricRoutes } from "./routes/metrics.ts";
+import { processRoutes } from "./routes/processes.ts";
+import { noQuery } from "./schemas.ts";
+import { validate } from "./validate.ts";
+
+const maxBodyBytes = 64 * 1024;
+
+/** Every route, in the order of the README's table. */
+export function listRoutes(parts: AppParts): readonly Route[] {
+  const subjects = [
+    ...metricRoutes(parts),
+    ...healthRoutes(parts),
+    ...hostRoutes(parts),
+    ...containerRoutes(parts),
+    ...processRoutes(parts),
+    ...controlRoutes(parts),
+    ...auditRoutes(parts),
+  ];
+  const description = route({
+    method: "get",
+    path: "/api/v1/openapi.json",
+    summary: "This description",
+    answer: { contentType: "application/json" },
+    handle: ({ response }) => {
+      response.json(describeApi(all, parts.version));
+    },
+  });
+  const index = route({
+    method: "get",
+    path: "/",
+    summary: "The list of what can be asked for",
+    answer: { contentType: "text/plain" },
+    handle: ({ response }) => {
+      const lines = all.map((one) => `${one.method.toUpperCase().padEnd(5)}${one.path}  ${one.summary}`);
+      response.type("text/plain").send(`pidward ${parts.version}\n\n${lines.join("\n")}\n`);
+    },
+  });
+  const all: readonly Route[] = [index, ...subjects, description];
+  return all;
+}
+
+/** The API as an express app. With `read`, what acts is refused before its body is read. */
+export function createApp(parts: AppParts, rights: Rights): express.Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.use((_request, response, next) => {
+    response.set({ "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" });
+    next();
+  });
+  const routes = listRoutes(parts);
+  const readJson = [requireJson, express.json({ limit: maxBodyBytes, type: "application/json" })];
+  for (const one of routes) {
+    const path = one.path.replaceAll(/\{(\w+)\}/g, ":$1");
+    const before = one.acts === true ? [requireRights(rights, parts), ...readJson] : [];
+    app[one.method](path, ...before, handlerOf(one));
+  }
+  for (const path of new Set(routes.map((one) => one.path))) {
+    const allowed = routes.filter((one) => one.path === path).map((one) => one.method.toUpperCase());
+    app.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), methodNotAllowed(...allowed));
+  }
+  app.use((request) => {
+    const guess = nearest(
+      request.path,
+      routes.map((one) => one.path),
+    );
+    throw new AgentError(
+      "not_found",
+      `nothing at ${request.path}${guess === undefined ? "" : `; did you mean ${guess}?`}`,
+    );
+  });
+  app.use(createErrorHandler(parts.log));
+  return app;
+}
+
+function handlerOf(one: Route): RequestHandler {
+  return async (request, response) => {
+    const query = validate(one.query ?? noQuery, request.query, "query");
+    const body = one.body === undefined ? undefined : validate(one.body, request.body, "body");
+    const params = Object.fromEntries(
+      Object.entries(request.params).map(([name, value]) => [name, String(value)]),
+    );
+    const answer = await one.handle({ params, query, body, request, response });
+    if (answer !== undefined) response.json(answer);
+  };
+}
+
+function requireRights(rights: Rights, parts: AppParts): RequestHandler {
+  return (request, _response, next) => {
+    if (rights === "all") {
+      next();
+      return;
+    }
+    throw new AgentError(
+      "no_rights",
+      `${request.path} acts, and this listener answers reads only; use the socket ${parts.controlAddress}`,
+    );
+  };
+}
+
+const requireJson: RequestHandler = (request, _response, next) => {
+  if (request.is("application/json") === false || request.get("content-type") === undefined) {
+    const given = request.get("content-type") ?? "none";
+    throw new AgentError(
+      "bad_request",
+      `the body must be JSON with content-type application/json, not ${given}`,
+    );
+  }
+  next();
+};

@@ -1,0 +1,281 @@
+import { z } from "zod";
+import type * as api from "../api.ts";
+import { driverNames, processSorts, signalOutcomes } from "../api.ts";
+import { containerStates, processStates } from "../model.ts";
+
+const figure = z.number();
+const readable = z.number().nullable().describe("null: could not be read");
+const time = z.iso.datetime();
+const ref = z
+  .string()
+  .regex(/^\d+@\d+$/)
+  .describe("PID and start ticks: one life of a PID");
+const cpuSeconds = z.object({ user: figure, system: figure });
+
+const selector = z
+  .string()
+  .min(1)
+  .max(512)
+  .describe("4242 (PID), 4242@183746 (ref), web (container), web/nginx (program), web:7 (PID inside)");
+
+// Requests
+
+export const processQuery = z.strictObject({
+  selector: selector.optional(),
+  container: z.string().min(1).optional().describe("name or id prefix"),
+  program: z.string().min(1).optional(),
+  name: z.string().min(1).optional().describe("comm of the process, exactly"),
+  user: z.string().min(1).optional().describe("name or id"),
+  state: z.enum(processStates).optional(),
+  sort: z.enum(processSorts).optional(),
+  order: z.enum(["asc", "desc"]).optional(),
+  limit: z.coerce.number().int().min(1).max(1_000_000).optional(),
+}) satisfies z.ZodType<api.ProcessQuery>;
+
+export const auditQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(10_000).default(100) });
+
+export const noQuery = z.strictObject({});
+
+export const signalRequest = z.strictObject({
+  selector,
+  signal: z.string().min(1).max(16).optional().describe("TERM, SIGTERM or 15; TERM when left out"),
+  graceSeconds: z.number().min(0).max(3600).optional().describe("wait so long for the end, then KILL"),
+  tree: z.boolean().optional().describe("also all below it in the same container"),
+  dryRun: z.boolean().optional(),
+}) satisfies z.ZodType<api.SignalRequest>;
+
+export const restartRequest = z.strictObject({
+  selector,
+  driver: z.enum(driverNames).optional(),
+  settleSeconds: z
+    .number()
+    .min(0)
+    .max(600)
+    .optional()
+    .describe("how long the new process has to live; 2 when left out"),
+  dryRun: z.boolean().optional(),
+}) satisfies z.ZodType<api.RestartRequest>;
+
+// Answers
+
+const containerName = z.object({
+  id: z.string(),
+  name: z.string(),
+  image: z.string().nullable(),
+  runtime: z.string().nullable(),
+});
+
+const processFields = {
+  ref,
+  pid: figure,
+  startTicks: figure,
+  startedAt: time,
+  parentPid: figure,
+  containerPid: z.number().nullable(),
+  name: z.string(),
+  command: z.array(z.string()).readonly().nullable(),
+  state: z.enum(processStates),
+  user: z.object({ id: figure, name: z.string().nullable() }).nullable(),
+  container: containerName.nullable(),
+  program: z.string(),
+  cpuSeconds,
+  cpuCores: readable,
+  residentBytes: figure,
+  virtualBytes: figure,
+  swapBytes: readable,
+  threads: figure,
+  openFiles: readable,
+  openFilesLimit: readable,
+  readBytes: readable,
+  writtenBytes: readable,
+};
+
+export const processRecord = z.object(processFields) satisfies z.ZodType<api.ProcessRecord>;
+
+export const processList = z.object({
+  takenAt: time,
+  total: figure,
+  processes: z.array(processRecord),
+}) satisfies z.ZodType<api.ProcessList>;
+
+const processName = z.object({ ref, name: z.string() });
+const resourceLimit = z.object({
+  name: z.string(),
+  soft: readable,
+  hard: readable,
+  unit: z.string().nullable(),
+});
+
+export const processDetail = z.object({
+  ...processFields,
+  ancestors: z.array(processName),
+  children: z.array(processName),
+  limits: z.array(resourceLimit).nullable(),
+  faults: z.object({ minor: readable, major: readable }),
+  contextSwitches: z.object({ voluntary: readable, involuntary: readable }),
+  cpuPercentNow: readable,
+  restart: z.object({ driver: z.enum(driverNames).nullable(), plan: z.string() }),
+}) satisfies z.ZodType<api.ProcessDetail>;
+
+const resources = z.object({
+  cpuSeconds: cpuSeconds.nullable(),
+  cpuSecondsTotal: readable,
+  throttledSeconds: readable,
+  cpuLimitCores: readable,
+  memoryBytes: readable,
+  memoryWorkingSetBytes: readable,
+  memoryLimitBytes: readable,
+  pids: readable,
+  pidsLimit: readable,
+  readBytes: readable,
+  writtenBytes: readable,
+});
+
+const programRecord = z.object({
+  name: z.string(),
+  processes: figure,
+  threads: figure,
+  cpuSeconds,
+  cpuCores: readable,
+  residentBytes: figure,
+  openFiles: readable,
+  startedAt: time.nullable(),
+});
+
+export const containerRecord = z.object({
+  ...containerName.shape,
+  state: z.enum(containerStates),
+  known: z.boolean(),
+  labels: z.record(z.string(), z.string()),
+  initPid: z.number().nullable(),
+  startedAt: time.nullable(),
+  restartCount: z.number().nullable(),
+  restartPolicy: z.string().nullable(),
+  exitCode: z.number().nullable(),
+  oomKilled: z.boolean(),
+  processes: figure,
+  zombies: figure,
+  cpuCores: figure,
+  resources: resources.nullable(),
+  programs: z.array(programRecord),
+}) satisfies z.ZodType<api.ContainerRecord>;
+
+export const containerList = z.object({
+  takenAt: time,
+  total: figure,
+  containers: z.array(containerRecord),
+}) satisfies z.ZodType<api.ContainerList>;
+
+const runtime = z.object({
+  name: z.string(),
+  endpoint: z.string(),
+  available: z.boolean(),
+  version: z.string().nullable(),
+  reason: z.string().nullable(),
+}) satisfies z.ZodType<api.RuntimeRecord>;
+
+const hostFacts = z.object({
+  hostname: z.string(),
+  os: z
+    .object({ distribution: z.string(), release: z.string(), kernel: z.string(), arch: z.string() })
+    .nullable(),
+  cpus: figure,
+  uptimeSeconds: figure,
+  load: z.object({ one: figure, five: figure, fifteen: figure, cpuPercent: readable }),
+  memory: z
+    .object({ totalBytes: figure, availableBytes: figure, swapTotalBytes: figure, swapFreeBytes: figure })
+    .nullable(),
+  disks: z
+    .array(
+      z.object({
+        device: z.string(),
+        mountpoint: z.string(),
+        type: z.string(),
+        sizeBytes: figure,
+        usedBytes: figure,
+      }),
+    )
+    .nullable(),
+  network: z.array(z.object({ interface: z.string(), receivedBytes: figure, sentBytes: figure })).nullable(),
+}) satisfies z.ZodType<api.HostFacts>;
+
+export const hostReport = z.object({
+  version: z.string(),
+  takenAt: time.nullable(),
+  source: z.string(),
+  cgroupVersion: z.enum(["v1", "v2", "hybrid", "none"]),
+  runtimes: z.array(runtime),
+  processes: figure,
+  containers: figure,
+  problems: z.array(
+    z.object({
+      kind: z.enum(["refused", "unreadable", "malformed", "slow", "source", "runtime"]),
+      where: z.string(),
+      reason: z.string(),
+      count: figure,
+    }),
+  ),
+  facts: hostFacts,
+}) satisfies z.ZodType<api.HostReport>;
+
+export const signalAnswer = z.object({
+  action: z.literal("signal"),
+  signal: z.string(),
+  dryRun: z.boolean(),
+  targets: z.array(
+    z.object({
+      ref,
+      name: z.string(),
+      outcome: z.enum(signalOutcomes).nullable().describe("null in a dry run"),
+      respawnedBy: z.string().nullable(),
+    }),
+  ),
+}) satisfies z.ZodType<api.SignalAnswer>;
+
+export const restartAnswer = z.object({
+  action: z.literal("restart"),
+  driver: z.enum(driverNames),
+  plan: z.string(),
+  warnings: z.array(z.string()),
+  dryRun: z.boolean(),
+  old: z.array(ref),
+  new: z.array(ref),
+  seconds: figure,
+}) satisfies z.ZodType<api.RestartAnswer>;
+
+export const auditTail = z.object({
+  records: z.array(
+    z.object({
+      time,
+      id: z.string(),
+      phase: z.enum(["intent", "outcome", "unfinished"]),
+      actor: z
+        .object({ uid: z.number().nullable(), pid: z.number().nullable(), from: z.string() })
+        .nullable(),
+      action: z.enum(["signal", "restart"]),
+      selector: z.string(),
+      refs: z.array(z.string()),
+      container: z.string().nullable(),
+      how: z.string().nullable(),
+      outcome: z.string().nullable(),
+      message: z.string().nullable(),
+    }),
+  ),
+}) satisfies z.ZodType<api.AuditTail>;
+
+export const health = z.object({ status: z.string() });
+
+export const readiness = z.object({
+  ready: z.boolean(),
+  reason: z.string().nullable(),
+  snapshotAgeSeconds: z.number().nullable(),
+  runtimes: z.array(runtime),
+});
+
+export const problemDocument = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: figure,
+  code: z.string(),
+  detail: z.string(),
+}) satisfies z.ZodType<api.ProblemDocument>;

@@ -1,0 +1,116 @@
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import http, { type RequestListener } from "node:http";
+import net from "node:net";
+import { dirname } from "node:path";
+import { AgentError, reasonOf, systemCode } from "../errors.ts";
+
+/** A listener that runs. */
+export interface Listener {
+  /** `127.0.0.1:10776`, or `unix:///run/pidward/pidward.sock`. */
+  readonly address: string;
+  /** Takes no more requests, finishes those under way within the grace, then ends the rest. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Requests that send their head or body slowly are ended; a restart may take minutes to answer. */
+const requestTimeoutMs = 30_000;
+const maxConnections = 256;
+
+/** @throws AgentError `unavailable` that names the address and the setting */
+export async function listenTcp(app: RequestListener, host: string, port: number): Promise<Listener> {
+  const server = createServer(app);
+  const wanted = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  try {
+    await listen(server, host === "" ? { port } : { host, port });
+  } catch (error) {
+    const why = systemCode(error) === "EADDRINUSE" ? "another program listens there" : reasonOf(error);
+    throw new AgentError("unavailable", `cannot listen on ${wanted}: ${why} (--web.listen-address)`, {
+      cause: error,
+    });
+  }
+  const bound = server.address();
+  const actual = typeof bound === "object" && bound !== null ? bound.port : port;
+  return { address: `${host.includes(":") ? `[${host}]` : host}:${actual}`, close: closing(server) };
+}
+
+/**
+ * Listens on a unix socket with mode 0660. A socket that nobody answers on is what a killed agent left: it is replaced.
+ * @throws AgentError `unavailable` that names the path and the setting
+ */
+export async function listenUnix(app: RequestListener, path: string): Promise<Listener> {
+  const refuse = (why: string, cause?: unknown): AgentError =>
+    new AgentError("unavailable", `cannot listen on ${path}: ${why} (--control.socket)`, { cause });
+  // Longer paths are cut by the system without an error (unix(7): 108 bytes with the final NUL).
+  if (Buffer.byteLength(path) > 107) throw refuse("the path is longer than 107 bytes");
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    await clearStale(path, refuse);
+  } catch (error) {
+    throw error instanceof AgentError ? error : refuse(reasonOf(error), error);
+  }
+  const server = createServer(app);
+  // The file is made inside listen(): with this mask it is 0660 from the first moment.
+  const mask = process.umask(0o117);
+  try {
+    const listening = listen(server, { path });
+    process.umask(mask);
+    await listening;
+    chmodSync(path, 0o660);
+  } catch (error) {
+    throw refuse(reasonOf(error), error);
+  } finally {
+    process.umask(mask);
+  }
+  return { address: `unix://${path}`, close: closing(server) };
+}
+
+async function clearStale(path: string, refuse: (why: string) => AgentError): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw refuse("there is a file that is no socket");
+  if (await answers(path)) throw refuse("another agent answers there");
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error) => {
+      const code = systemCode(error);
+      if (code === "ECONNREFUSED" || code === "ENOENT") resolve(false);
+      else reject(error);
+    });
+  });
+}
+
+function createServer(app: RequestListener): http.Server {
+  const server = http.createServer({ requestTimeout: requestTimeoutMs, headersTimeout: 10_000 }, app);
+  server.maxConnections = maxConnections;
+  return server;
+}
+
+function listen(server: http.Server, where: net.ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(where, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function closing(server: http.Server): (graceMs: number) => Promise<void> {
+  return (graceMs) =>
+    new Promise((resolve) => {
+      const late = setTimeout(() => server.closeAllConnections(), graceMs);
+      server.close(() => {
+        clearTimeout(late);
+        resolve();
+      });
+      server.closeIdleConnections();
+    });
+}
