@@ -1,12 +1,13 @@
 import {
   type Container,
   kernelThreadFlag,
+  processState,
   type Snapshot,
   type TargetProcess,
   type Targets,
 } from "../model.ts";
 import { isInit } from "./programs.ts";
-import { parseSelector, refOf, select } from "./selector.ts";
+import { parseSelector, refOf, rowsOfContainer, select } from "./selector.ts";
 
 /** Gives the container that a runtime answers for; see containers/resolver.ts. */
 export type FindAuthority = (cgroupText: string) => Container | null;
@@ -32,6 +33,19 @@ export function findTargets(selector: string, snapshot: Snapshot, authorityOf: F
     processes: tops.map(target),
     descendants: below.map(target),
   };
+}
+
+/** All processes of a container that have not ended; zombies have. */
+export function livingProcesses(
+  containerId: string,
+  snapshot: Snapshot,
+  authorityOf: FindAuthority,
+): readonly TargetProcess[] {
+  const index = snapshot.containers.findIndex((container) => container.id === containerId);
+  if (index === -1) return [];
+  return rowsOfContainer(index, snapshot)
+    .filter((row) => processState(snapshot.table.state[row] ?? 0) !== "zombie")
+    .map((row) => toTarget(row, snapshot, authorityOf));
 }
 
 /** A container is acted upon through its init; a program through its members whose parent is no member. */

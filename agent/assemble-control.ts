@@ -1,0 +1,81 @@
+import type { Host } from "./assemble-host.ts";
+import { monotonicMs } from "./assemble-host.ts";
+import type { Config } from "./config.ts";
+import type { ContainerActions } from "./containers/runtime.ts";
+import type { Audit } from "./control/audit.ts";
+import type { CaptureParts } from "./control/capture.ts";
+import { type Control, createControl } from "./control/control.ts";
+import { createContainerDriver } from "./control/drivers/container.ts";
+import type { RestartDriver } from "./control/drivers/driver.ts";
+import { createLabelDriver } from "./control/drivers/label.ts";
+import { createRespawnDriver } from "./control/drivers/respawn.ts";
+import { createGuard } from "./control/guard.ts";
+import type { SignalParts } from "./control/signal.ts";
+import { createStop } from "./control/stop.ts";
+import { findTargets, livingProcesses } from "./inventory/targets.ts";
+import type { Logger } from "./log.ts";
+import { openContainerFiles } from "./managers/inside.ts";
+import type { Container, Snapshot, TargetProcess, Targets } from "./model.ts";
+import type { Syscalls } from "./syscalls.ts";
+
+/** The parts that act, on top of those that read. */
+export function assembleControl(
+  config: Config,
+  host: Host,
+  syscalls: Syscalls | undefined,
+  audit: Audit,
+  log: Logger,
+): Control {
+  const { scanner, resolver, files, runtimes } = host;
+  const runtimeOf = (container: Container) =>
+    container.known ? runtimes.find((runtime) => runtime.status().name === container.runtime) : undefined;
+  const actionsOf = (container: Container): ContainerActions | undefined => runtimeOf(container);
+  const inspect = async (container: Container): Promise<Container | undefined> =>
+    runtimeOf(container)?.inspect(container.id);
+  const authorityOf = (cgroupText: string): Container | null =>
+    resolver.resolve(cgroupText)?.authority ?? null;
+  const targetsIn = (selector: string, snapshot: Snapshot): Targets =>
+    findTargets(selector, snapshot, authorityOf);
+  const processesOf = async (containerId: string): Promise<readonly TargetProcess[]> => {
+    const snapshot = await scanner.fresh();
+    return livingProcesses(containerId, snapshot, authorityOf);
+  };
+  const signalling: SignalParts = { syscalls, readStat: files.readStat, monotonicMs };
+  const stop = createStop(signalling);
+  const capture: CaptureParts = {
+    readCommand: files.readCommand,
+    readEnviron: files.readEnviron,
+    readWorkdir: (pid) => files.readLink(pid, "cwd"),
+    readIds: files.readIds,
+    filesOf: (pid) =>
+      syscalls === undefined ? undefined : openContainerFiles(config.pathProcfs, pid, syscalls),
+  };
+  // The most particular first: the first that has a plan is used.
+  const drivers: readonly RestartDriver[] = [
+    createLabelDriver({ actionsOf, stop }),
+    createContainerDriver({ actionsOf }),
+    createRespawnDriver({ ...capture, actionsOf, stop }),
+  ];
+  return createControl({
+    ...signalling,
+    guard: createGuard({
+      agentPid: process.pid,
+      allowHost: config.controlAllowHost,
+      readOnly: config.controlReadOnly,
+    }),
+    audit,
+    drivers,
+    membership: {
+      inspect,
+      readNamespace: (pid, kind) => files.readLink(pid, kind === "mnt" ? "ns/mnt" : "ns/pid"),
+      log,
+    },
+    actionsOf,
+    inspect,
+    processesOf,
+    freshSnapshot: scanner.fresh,
+    findTargets: targetsIn,
+    log,
+    onAct: host.own.acted,
+  });
+}

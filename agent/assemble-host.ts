@@ -1,0 +1,84 @@
+import type { ContainerResources } from "./api.ts";
+import type { Config } from "./config.ts";
+import { createDockerRuntime, type DockerRuntime } from "./containers/docker.ts";
+import { type ContainerResolver, containerCgroups, createContainerResolver } from "./containers/resolver.ts";
+import { createScanner, type Scanner } from "./inventory/scanner.ts";
+import { createTracker } from "./inventory/tracker.ts";
+import type { Logger } from "./log.ts";
+import { createExposition, type Exposition } from "./metrics/exposition.ts";
+import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
+import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
+import type { Container, KernelUnits, Snapshot } from "./model.ts";
+import { type CgroupLayout, detectCgroups } from "./source/cgroupfs/layout.ts";
+import { readResources } from "./source/cgroupfs/resources.ts";
+import type { ProcessSource } from "./source/process-source.ts";
+import { readKernelUnits } from "./source/procfs/kernel-units.ts";
+import { createProcessFiles, type ProcessFiles } from "./source/procfs/process-files.ts";
+import { createProcfsSource } from "./source/procfs/procfs-source.ts";
+
+/** The parts that read: kernel and engine to snapshots and metrics. */
+export interface Host {
+  readonly units: KernelUnits;
+  readonly source: ProcessSource;
+  readonly cgroups: CgroupLayout;
+  /** In the order in which they are asked for an id. */
+  readonly runtimes: readonly DockerRuntime[];
+  readonly resolver: ContainerResolver;
+  readonly scanner: Scanner;
+  readonly files: ProcessFiles;
+  readonly exposition: Exposition;
+  readonly own: OwnMetrics;
+  readonly readContainerResources: (container: Container, cgroupText: string) => ContainerResources | null;
+}
+
+export function monotonicMs(): number {
+  return performance.now();
+}
+
+/** @throws AgentError when the host cannot be read, or a setting does not fit */
+export function assembleHost(config: Config, log: Logger, version: string): Host {
+  const units = readKernelUnits(config.pathProcfs);
+  const source = createProcfsSource({ root: config.pathProcfs, units });
+  const cgroups = detectCgroups(config.pathSysfs);
+  const runtimes = [createDockerRuntime({ endpoint: config.dockerSocket, log })];
+  const resolver = createContainerResolver(runtimes);
+  const own = createOwnMetrics({
+    version,
+    source: source.name,
+    runtimes: () => runtimes.map((runtime) => runtime.status()),
+  });
+  const tracker = createTracker({
+    resolve: resolver.resolve,
+    knownContainers: resolver.known,
+    units,
+    // Half of the series for programs: the rest is for containers and single processes.
+    maxPrograms: Math.floor(config.metricsMaxSeries / 2 / seriesPerSubject(programFamilies)),
+  });
+  const scanner = createScanner({
+    source,
+    tracker,
+    intervalMs: config.scanInterval,
+    log,
+    clock: { now: Date.now, monotonicSeconds: () => monotonicMs() / 1000 },
+    onSnapshot: (snapshot: Snapshot) => {
+      own.scanned(snapshot);
+      resolver.sweep();
+    },
+  });
+  return {
+    units,
+    source,
+    cgroups,
+    runtimes,
+    resolver,
+    scanner,
+    files: createProcessFiles(config.pathProcfs),
+    exposition: createExposition({
+      maxSeries: config.metricsMaxSeries,
+      topProcesses: config.metricsTopProcesses,
+    }),
+    own,
+    readContainerResources: (_, cgroupText) =>
+      readResources(cgroups, containerCgroups(cgroupText), units.ticksPerSecond),
+  };
+}

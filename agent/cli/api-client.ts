@@ -1,0 +1,121 @@
+import http from "node:http";
+import https from "node:https";
+import { AgentError, type ErrorCode, errorCatalogue, reasonOf, systemCode } from "../errors.ts";
+
+/** Speaks to a running agent. Every failure is an AgentError with the code that the agent gave. */
+export interface ApiClient {
+  /** @param query fields that are undefined are left out */
+  get<T>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<T>;
+  post<T>(path: string, body: unknown, limitMs: number): Promise<T>;
+}
+
+const readLimitMs = 30_000;
+const maxAnswerBytes = 64 << 20;
+
+/**
+ * @param host `unix:///run/pidward/pidward.sock` or `http(s)://host:port`
+ * @throws AgentError `bad_request` for another form
+ */
+export function createApiClient(host: string): ApiClient {
+  const target = readHost(host);
+  const ask = async <T>(method: string, path: string, body: unknown, limitMs: number): Promise<T> => {
+    try {
+      const { status, text } = await exchange(target, method, path, body, limitMs);
+      if (status >= 200 && status < 300) return JSON.parse(text);
+      throw toError(status, text, host);
+    } catch (error) {
+      throw error instanceof AgentError ? error : unreachable(error, host);
+    }
+  };
+  return {
+    get: (path, query = {}) => {
+      const given = Object.entries(query).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      );
+      const search = new URLSearchParams(given).toString();
+      return ask("GET", search === "" ? path : `${path}?${search}`, undefined, readLimitMs);
+    },
+    post: (path, body, limitMs) => ask("POST", path, body, limitMs),
+  };
+}
+
+interface Target {
+  readonly module: typeof http | typeof https;
+  readonly options: http.RequestOptions;
+}
+
+function readHost(host: string): Target {
+  if (host.startsWith("unix:///")) {
+    return { module: http, options: { socketPath: host.slice("unix://".length), host: "pidward" } };
+  }
+  const url = URL.canParse(host) ? new URL(host) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
+    throw new AgentError("bad_request", `--host: "${host}" is neither unix:///path nor http(s)://host:port`);
+  }
+  const module = url.protocol === "https:" ? https : http;
+  return { module, options: { hostname: url.hostname.replace(/^\[|\]$/g, ""), port: url.port } };
+}
+
+function exchange(
+  target: Target,
+  method: string,
+  path: string,
+  body: unknown,
+  limitMs: number,
+): Promise<{ status: number; text: string }> {
+  const payload = body === undefined ? undefined : JSON.stringify(body);
+  const headers = payload === undefined ? {} : { "content-type": "application/json" };
+  const options = { ...target.options, method, path, headers, signal: AbortSignal.timeout(limitMs) };
+  return new Promise((resolve, reject) => {
+    const request = target.module.request(options, (response) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      response.on("data", (chunk: Buffer) => {
+        length += chunk.length;
+        if (length > maxAnswerBytes) request.destroy(new Error(`the answer is over ${maxAnswerBytes} bytes`));
+        else chunks.push(chunk);
+      });
+      response.once("error", reject);
+      response.once("end", () => {
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
+      });
+    });
+    request.once("error", reject);
+    request.end(payload);
+  });
+}
+
+function toError(status: number, text: string, host: string): AgentError {
+  const fallback = new AgentError("failed", `${host} answered ${status}: ${text.slice(0, 200)}`);
+  try {
+    const { type: _, title: __, status: ___, code, detail, ...details } = JSON.parse(text);
+    return isCode(code) && typeof detail === "string" ? new AgentError(code, detail, { details }) : fallback;
+  } catch {
+    // No problem document: something else answers there.
+    return fallback;
+  }
+}
+
+function isCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(errorCatalogue, code);
+}
+
+function unreachable(error: unknown, host: string): AgentError {
+  const code = systemCode(error);
+  const isLate =
+    typeof error === "object" && error !== null && "name" in error && error.name === "TimeoutError";
+  if (code === "EACCES") {
+    return new AgentError(
+      "no_rights",
+      `${host} may not be used by you; it is for root and the socket's group`,
+    );
+  }
+  if (code === "ENOENT" || code === "ECONNREFUSED") {
+    return new AgentError(
+      "unavailable",
+      `no agent answers at ${host}; start one with "npm start" or "pidward agent", or name another with --host`,
+    );
+  }
+  const why = isLate ? "no answer in time" : reasonOf(error);
+  return new AgentError("unavailable", `asking ${host} failed: ${why}`, { cause: error });
+}

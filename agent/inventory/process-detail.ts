@@ -1,0 +1,56 @@
+import type { ProcessDetail, ResourceLimit, RestartOutlook } from "../api.ts";
+import type { Snapshot } from "../model.ts";
+import { type RecordContext, readable, toProcessName, toProcessRecord } from "./records.ts";
+
+/** What is asked for only when someone looks at one process. */
+export interface DetailReaders extends RecordContext {
+  /** Null when the process is gone or the file is refused. */
+  readonly readLimits: (pid: number) => readonly ResourceLimit[] | null;
+  readonly sampleCpu: (pid: number) => Promise<number | undefined>;
+  readonly outlook: (selector: string) => Promise<RestartOutlook>;
+}
+
+/** All that is known of the process in one row. */
+export async function toProcessDetail(
+  row: number,
+  snapshot: Snapshot,
+  readers: DetailReaders,
+): Promise<ProcessDetail> {
+  const { table } = snapshot;
+  const record = toProcessRecord(row, snapshot, readers);
+  const [cpuPercentNow, restart] = await Promise.all([
+    readers.sampleCpu(record.pid),
+    readers.outlook(record.ref),
+  ]);
+  return {
+    ...record,
+    ancestors: ancestorRows(row, snapshot).map((one) => toProcessName(one, snapshot)),
+    children: childRows(record.pid, snapshot).map((one) => toProcessName(one, snapshot)),
+    limits: readers.readLimits(record.pid),
+    faults: { minor: readable(table.minorFaults[row]), major: readable(table.majorFaults[row]) },
+    contextSwitches: {
+      voluntary: readable(table.voluntarySwitches[row]),
+      involuntary: readable(table.involuntarySwitches[row]),
+    },
+    cpuPercentNow: cpuPercentNow ?? null,
+    restart,
+  };
+}
+
+function ancestorRows(row: number, { table, rowByPid }: Snapshot): readonly number[] {
+  const rows: number[] = [];
+  const seen = new Set([row]);
+  let above = rowByPid.get(table.parentPid[row] ?? 0);
+  while (above !== undefined && !seen.has(above)) {
+    seen.add(above);
+    rows.push(above);
+    above = rowByPid.get(table.parentPid[above] ?? 0);
+  }
+  return rows;
+}
+
+function childRows(pid: number, { table }: Snapshot): readonly number[] {
+  const rows: number[] = [];
+  for (let row = 0; row < table.length; row++) if (table.parentPid[row] === pid) rows.push(row);
+  return rows;
+}

@@ -1,0 +1,132 @@
+import type { AuditRecord, Finding } from "./api.ts";
+import { assembleApp } from "./assemble-app.ts";
+import { assembleControl } from "./assemble-control.ts";
+import { assembleHost, type Host } from "./assemble-host.ts";
+import type { Config } from "./config.ts";
+import { createAudit } from "./control/audit.ts";
+import { AgentError, reasonOf } from "./errors.ts";
+import { createApp } from "./http/app.ts";
+import { type Listener, listenTcp, listenUnix } from "./http/servers.ts";
+import { examineHost } from "./inventory/doctor.ts";
+import type { Logger } from "./log.ts";
+import type { Snapshot } from "./model.ts";
+import { loadSyscalls, type Syscalls } from "./syscalls.ts";
+
+/** How long requests under way may take when the agent is asked to end. */
+const closeGraceMs = 10_000;
+
+/** An agent that runs. */
+export interface RunningAgent {
+  /** Finishes requests, removes the socket, ends scans and connections. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the agent: first look, engine, listeners. Its first log lines say what it found and what is missing.
+ * @throws AgentError when the host cannot be read or a listener cannot be had
+ */
+export async function runAgent(config: Config, log: Logger, version: string): Promise<RunningAgent> {
+  const { syscalls, syscallsReason } = await trySyscalls();
+  const host = assembleHost(config, log, version);
+  const audit = createAudit(config.auditFile, Date.now);
+  const control = assembleControl(config, host, syscalls, audit, log);
+  const parts = assembleApp(config, host, control, audit, syscalls, version, log);
+  const listeners: Listener[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
+    for (const runtime of host.runtimes) runtime.close();
+    await host.scanner.stop();
+  };
+  try {
+    await Promise.all(host.runtimes.map((runtime) => runtime.start()));
+    const snapshot = await host.scanner.start();
+    await reportUnfinished(audit.reportUnfinished, log);
+    introduce(host, snapshot, examine(config, host, syscallsReason), log, version);
+    const { host: address, port } = config.webListenAddress;
+    listeners.push(await listenUnix(createApp(parts, "all"), config.controlSocket));
+    listeners.push(await listenTcp(createApp(parts, "read"), address, port));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const [socket, web] = listeners;
+  log.info("listening", { web: web?.address, control: socket?.address, telemetry: config.webTelemetryPath });
+  return { stop };
+}
+
+/** What `doctor` says of this host, without a running agent. */
+export async function examineWithoutAgent(
+  config: Config,
+  log: Logger,
+  version: string,
+): Promise<readonly Finding[]> {
+  const { syscallsReason } = await trySyscalls();
+  const host = assembleHost(config, log, version);
+  try {
+    await Promise.all(host.runtimes.map((runtime) => runtime.start()));
+    return examine(config, host, syscallsReason);
+  } finally {
+    for (const runtime of host.runtimes) runtime.close();
+  }
+}
+
+async function trySyscalls(): Promise<{ syscalls: Syscalls | undefined; syscallsReason: string | null }> {
+  try {
+    return { syscalls: await loadSyscalls(), syscallsReason: null };
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return { syscalls: undefined, syscallsReason: error.message };
+  }
+}
+
+function examine(config: Config, host: Host, syscallsReason: string | null): readonly Finding[] {
+  return examineHost({
+    procRoot: config.pathProcfs,
+    sysRoot: config.pathSysfs,
+    uid: process.geteuid?.() ?? 0,
+    cgroupVersion: host.cgroups.version,
+    source: host.source.name,
+    runtimes: host.runtimes.map((runtime) => runtime.status()),
+    syscallsReason,
+  });
+}
+
+function introduce(
+  host: Host,
+  snapshot: Snapshot,
+  findings: readonly Finding[],
+  log: Logger,
+  version: string,
+): void {
+  const running = snapshot.containers.filter((container) => container.state === "running").length;
+  log.info(`pidward ${version}`, {
+    source: host.source.name,
+    cgroups: host.cgroups.version,
+    processes: snapshot.table.length,
+    containers: snapshot.containers.length,
+    running,
+  });
+  if (host.runtimes.every((runtime) => !runtime.status().available)) {
+    log.warn("no container engine answers: reporting the host's own processes until one appears");
+  }
+  for (const { subject, level, message, remedy } of findings) {
+    if (level === "missing" || level === "warning")
+      log.warn(`${subject}: ${message}`, remedy === null ? {} : { remedy });
+  }
+}
+
+/** Acts that an earlier agent began and whose end nobody knows. */
+async function reportUnfinished(report: () => Promise<readonly AuditRecord[]>, log: Logger): Promise<void> {
+  try {
+    for (const { action, selector, refs, time } of await report()) {
+      log.warn("an act was under way when the agent ended: its outcome is unknown", {
+        action,
+        selector,
+        refs,
+        began: time,
+      });
+    }
+  } catch (error) {
+    log.warn("the audit file cannot be used: nothing can be acted upon", { reason: reasonOf(error) });
+  }
+}
