@@ -66,6 +66,7 @@ export function assembleControl(
     audit,
     drivers,
     membership: {
+      agentPid: process.pid,
       inspect,
       readNamespace: (pid, kind) => files.readLink(pid, kind === "mnt" ? "ns/mnt" : "ns/pid"),
       log,

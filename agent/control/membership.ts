@@ -2,6 +2,7 @@ import { AgentError } from "../errors.ts";
 import { type Container, containerLabel, formatRef, type Snapshot, type TargetProcess } from "../model.ts";
 
 export interface MembershipParts {
+  readonly agentPid: number;
   /** Asks the runtime now; undefined: it does not know the id. @throws AgentError `unavailable` */
   readonly inspect: (container: Container) => Promise<Container | undefined>;
   /** The namespace's name, `mnt:[4026532…]`; undefined when the process is gone. @throws AgentError when refused */
@@ -52,18 +53,28 @@ function isInside(pid: number, initPid: number, snapshot: Snapshot, parts: Membe
   if (pid === initPid || parts.readNamespace(pid, "mnt") === undefined) return true;
   const mount = parts.readNamespace(initPid, "mnt");
   const pids = parts.readNamespace(initPid, "pid");
-  // With --pid=host the PID namespace is the host's and tells nothing; likewise a shared mount namespace.
-  const hostMount = parts.readNamespace(1, "mnt");
-  const hostPids = parts.readNamespace(1, "pid");
+  // With --pid=host the container's PID namespace is the agent's own and tells nothing; likewise a mount namespace that
+  // the container's init shares with its parent, the runtime's shim.
+  const outerPids = parts.readNamespace(parts.agentPid, "pid");
+  const outerMount = mountOfParent(initPid, snapshot, parts);
   const seen = new Set<number>();
   for (let at = pid; at > 1 && !seen.has(at); at = parentOf(at, snapshot)) {
     seen.add(at);
     const ownMount = parts.readNamespace(at, "mnt");
     const ownPids = parts.readNamespace(at, "pid");
-    if (ownMount !== undefined && ownMount === mount && mount !== hostMount) return true;
-    if (ownPids !== undefined && ownPids === pids && pids !== hostPids) return true;
+    if (ownMount !== undefined && ownMount === mount && mount !== outerMount) return true;
+    if (ownPids !== undefined && ownPids === pids && pids !== outerPids) return true;
   }
   return false;
+}
+
+function mountOfParent(
+  pid: number,
+  { table, rowByPid }: Snapshot,
+  parts: MembershipParts,
+): string | undefined {
+  const parent = table.parentPid[rowByPid.get(pid) ?? -1] ?? 0;
+  return parent === 0 ? undefined : parts.readNamespace(parent, "mnt");
 }
 
 /** The parent while it is in the same container; 0 beyond. */

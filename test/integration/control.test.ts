@@ -1,0 +1,281 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect } from "@jest/globals";
+import type { ProcessRecord, RestartAnswer } from "../../agent/api.ts";
+import { TestAgent } from "../support/agent.ts";
+import { type TestContainer, TestContainers } from "../support/containers.ts";
+import { staticImage } from "../support/images.ts";
+import { hasParts } from "../support/parts.ts";
+import { noteStarted } from "../support/started.ts";
+import { testWith } from "../support/test-with.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+const agent = new TestAgent();
+let containers: TestContainers;
+
+beforeAll(async () => {
+  if (!hasParts("docker", "busybox")) return;
+  containers = new TestContainers();
+  await agent.start({ engine: process.env.PIDWARD_TEST_ENGINE ?? "", args: ["--scan.interval=200ms"] });
+}, 60_000);
+
+afterAll(async () => {
+  await containers?.removeAll();
+  await agent.remove();
+}, 60_000);
+
+/** Moves a process of this test into the cgroups of another, in every hierarchy. */
+function moveBeside(pid: number, other: number): void {
+  for (const line of readFileSync(`/proc/${other}/cgroup`, "utf8").trim().split("\n")) {
+    const [, controllers = "", path = ""] = line.split(/:(.*?):/s);
+    if (path === "/") continue;
+    const unified = existsSync("/sys/fs/cgroup/unified") ? "unified" : "";
+    const hierarchy = controllers === "" ? unified : controllers.replace(/^name=/, "");
+    writeFileSync(`/sys/fs/cgroup/${hierarchy}${path}/cgroup.procs`, String(pid));
+  }
+}
+
+const needs = ["docker", "busybox"] as const;
+
+/** An init that reaps and outlives its children. */
+const lasting = (...programs: readonly string[]): readonly string[] => [
+  "sh",
+  "-c",
+  `${programs.map((program) => `${program} & `).join("")}while true; do sleep 1; wait; done`,
+];
+
+/** The process of a program, once it is there. */
+async function processOf(container: TestContainer, program: string): Promise<ProcessRecord> {
+  return waitFor(`${program} in ${container.name}`, async () => {
+    const { status, json } = await agent.get(`/api/v1/processes?selector=${container.name}/${program}`);
+    return status === 200 ? json.processes[0] : undefined;
+  });
+}
+
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+
+testWith(needs, "a program is killed by TERM, and a dry run kills nothing", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+  const { pid, ref } = await processOf(web, "httpd");
+  const dry = await agent.cli("kill", `${web.name}/httpd`, "--dry-run");
+  expect(dry).toMatchObject({ code: 0, stdout: `${ref} httpd: would get SIGTERM\n` });
+  expect(isAlive(pid)).toBe(true);
+  expect(agent.audit()).toEqual([]);
+  const killed = await agent.cli("kill", `${web.name}/httpd`);
+  expect(killed).toMatchObject({ code: 0, stdout: `${ref} httpd: exited after SIGTERM\n` });
+  expect(isAlive(pid)).toBe(false);
+  const records = agent.audit();
+  expect(records.map((record) => record.phase)).toEqual(["intent", "outcome"]);
+  expect(records[0]).toMatchObject({ refs: [ref], container: web.id, how: "SIGTERM", actor: { uid: 0 } });
+  expect(records[1]).toMatchObject({ id: records[0]?.id, outcome: "done" });
+});
+
+testWith(
+  needs,
+  "a process that ignores TERM is killed after the grace; another life of the PID is not touched",
+  async () => {
+    const web = await containers.run({
+      argv: lasting("sh -c 'trap : TERM; while true; do usleep 100000; done'"),
+    });
+    const all = await waitFor("the loop", async () => {
+      const { json } = await agent.get(`/api/v1/processes?selector=${web.name}`);
+      return json.processes?.find((one: ProcessRecord) => one.command?.[2]?.startsWith("trap"));
+    });
+    const stale = await agent.post("/api/v1/signal", {
+      selector: `${all.pid}@${all.startTicks - 1}`,
+      signal: "KILL",
+    });
+    expect(stale).toMatchObject({ status: 412, json: { code: "stale_ref" } });
+    expect(isAlive(all.pid)).toBe(true);
+    const answer = await agent.post("/api/v1/signal", { selector: all.ref, graceSeconds: 0.5 });
+    expect(answer.json).toMatchObject({ targets: [{ ref: all.ref, outcome: "killed" }] });
+    expect(isAlive(all.pid)).toBe(false);
+  },
+);
+
+testWith(needs, "a tree is killed with all below it in the container", async () => {
+  const web = await containers.run({ argv: lasting("setsid sh -c 'sleep 90001 & sleep 90002 & wait'") });
+  const sleeps = await waitFor("the tree", async () => {
+    const { json } = await agent.get(`/api/v1/processes?container=${web.name}&name=sleep`);
+    const found = json.processes?.filter((one: ProcessRecord) => one.command?.[1]?.startsWith("9000"));
+    return found?.length === 2 ? found : undefined;
+  });
+  const tops = await agent.get(`/api/v1/processes/${sleeps[0].parentPid}`);
+  const killed = await agent.cli("kill", tops.json.ref, "--tree", "--grace", "5s");
+  expect(killed.code).toBe(0);
+  expect(killed.stdout.trim().split("\n")).toHaveLength(3);
+  expect(sleeps.map((one: ProcessRecord) => isAlive(one.pid))).toEqual([false, false]);
+});
+
+testWith(needs, "HUP is sent and the process lives on", async () => {
+  const web = await containers.run({
+    argv: lasting("sh -c 'trap : HUP; while true; do usleep 100000; done'"),
+  });
+  const loop = await waitFor("the loop", async () => {
+    const { json } = await agent.get(`/api/v1/processes?selector=${web.name}`);
+    return json.processes?.find((one: ProcessRecord) => one.command?.[2]?.startsWith("trap"));
+  });
+  const sent = await agent.cli("kill", loop.ref, "--signal", "HUP");
+  expect(sent).toMatchObject({ code: 0, stdout: `${loop.ref} sh: SIGHUP sent\n` });
+  expect(isAlive(loop.pid)).toBe(true);
+});
+
+testWith(needs, "a program is respawned with argv, environment, folder, user and groups", async () => {
+  const argv = lasting("env SECRET=x=y httpd -f -p 8080 -h /srv");
+  const web = await containers.run({ argv, user: "app", workdir: "/srv" });
+  const old = await processOf(web, "httpd");
+  const status = readFileSync(`/proc/${old.pid}/status`, "utf8");
+  expect(status).toMatch(/^Groups:\t.*2000/m);
+  const environ = readFileSync(`/proc/${old.pid}/environ`, "utf8");
+
+  const dry = await agent.cli("restart", `${web.name}/httpd`, "--dry-run");
+  expect(dry.stdout).toContain("respawn in");
+  expect(isAlive(old.pid)).toBe(true);
+
+  const { status: code, json } = await agent.post("/api/v1/restart", {
+    selector: `${web.name}/httpd`,
+    settleSeconds: 0.5,
+  });
+  const answer: RestartAnswer = json;
+  expect({ code, answer }).toMatchObject({
+    code: 200,
+    answer: { driver: "respawn", old: [old.ref], dryRun: false },
+  });
+  expect(isAlive(old.pid)).toBe(false);
+  const [fresh = ""] = answer.new;
+  const pid = Number(fresh.split("@")[0]);
+  const groups = (text: string): string => /^(Uid|Gid|Groups):.*$/gm[Symbol.match](text)?.join("\n") ?? "";
+  expect(groups(readFileSync(`/proc/${pid}/status`, "utf8"))).toBe(groups(status));
+  expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe(
+    ["httpd", "-f", "-p", "8080", "-h", "/srv", ""].join("\0"),
+  );
+  const sorted = (text: string): readonly string[] =>
+    text
+      .split("\0")
+      .filter((one) => !/^(PWD|SHLVL|_|$)/.test(one))
+      .sort();
+  expect(sorted(readFileSync(`/proc/${pid}/environ`, "utf8"))).toEqual(sorted(environ));
+  expect(readlinkSync(`/proc/${pid}/cwd`)).toBe(readlinkSync(`/proc/${web.pid}/cwd`));
+  expect(readlinkSync(`/proc/${pid}/ns/mnt`)).toBe(readlinkSync(`/proc/${web.pid}/ns/mnt`));
+  expect((await processOf(web, "httpd")).ref).toBe(fresh);
+});
+
+testWith(needs, "a program in a container without a shell is respawned", async () => {
+  const bare = await containers.run({ argv: ["/sleep", "100001"], image: staticImage });
+  await containers.exec(bare.id, ["/sleep", "100002"]);
+  const second = await waitFor("the second", async () => {
+    const { json } = await agent.get(`/api/v1/processes?container=${bare.name}`);
+    return json.processes?.find((one: ProcessRecord) => one.pid !== bare.pid);
+  });
+  const { json } = await agent.post("/api/v1/restart", { selector: second.ref, settleSeconds: 0.3 });
+  expect(json).toMatchObject({ driver: "respawn", old: [second.ref] });
+  expect(isAlive(second.pid)).toBe(false);
+});
+
+testWith(needs, "a label's start command restarts its program, and starts it when none runs", async () => {
+  const labels = {
+    "pidward.program.httpd.start": "httpd -f -p 9090",
+    "pidward.program.late.start": "sleep 424242",
+  };
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080"), labels });
+  await processOf(web, "httpd");
+  const restarted = await agent.post("/api/v1/restart", {
+    selector: `${web.name}/httpd`,
+    settleSeconds: 0.3,
+  });
+  expect(restarted.json).toMatchObject({ driver: "label" });
+  expect((await processOf(web, "httpd")).command).toEqual(["httpd", "-f", "-p", "9090"]);
+  const late = await agent.post("/api/v1/restart", { selector: `${web.name}/late`, settleSeconds: 0.3 });
+  expect(late.json).toMatchObject({ driver: "label", old: [] });
+  expect(late.json.new).toHaveLength(1);
+});
+
+testWith(needs, "a start command that ends at once is a failure that says what runs now", async () => {
+  const labels = { "pidward.program.httpd.start": "sh -c 'exit 3'" };
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080"), labels });
+  await processOf(web, "httpd");
+  const failed = await agent.cli("restart", `${web.name}/httpd`, "--settle", "300ms");
+  expect(failed.code).toBe(6);
+  expect(failed.stderr).toMatch(/exited with code 3; running in .* now: /);
+  expect(agent.audit().at(-1)).toMatchObject({ outcome: "failed" });
+});
+
+testWith(needs, "a container is restarted by name and by its init", async () => {
+  const web = await containers.run({
+    argv: ["sh", "-c", "trap 'exit 0' TERM; while true; do usleep 100000; done"],
+  });
+  await processOf(web, "sh");
+  const byName = await agent.cli("restart", web.name, "--settle", "300ms");
+  expect(byName).toMatchObject({ code: 0, stdout: expect.stringContaining("driver container") });
+  const init = (await containers.get(web.id).inspect()).State.Pid;
+  expect(init).not.toBe(web.pid);
+  const byInit = await agent.post("/api/v1/restart", { selector: String(init), settleSeconds: 0.3 });
+  expect(byInit.json).toMatchObject({ driver: "container" });
+});
+
+testWith(needs, "a paused container is not restarted, and says why", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+  await processOf(web, "httpd");
+  await containers.get(web.id).pause();
+  await waitFor(
+    "the pause",
+    async () => (await agent.get(`/api/v1/containers/${web.name}`)).json.state === "paused",
+  );
+  const refused = await agent.cli("restart", `${web.name}/httpd`);
+  expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining("paused") });
+  await containers.get(web.id).unpause();
+});
+
+testWith(needs, "a container that is removed in the middle of a restart is told so", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+  const old = await processOf(web, "httpd");
+  const restarting = agent.post("/api/v1/restart", { selector: `${web.name}/httpd`, settleSeconds: 20 });
+  await waitFor("the stop", () => !isAlive(old.pid));
+  const second = await agent.post("/api/v1/restart", { selector: `${web.name}/httpd` });
+  expect([404, 409]).toContain(second.status);
+  await containers.get(web.id).remove({ force: true });
+  const answer = await restarting;
+  expect(answer).toMatchObject({ status: 502, json: { code: "failed", running: [] } });
+  expect((await agent.get("/healthz")).status).toBe(200);
+});
+
+testWith(
+  needs,
+  "host processes are refused, and a process that was moved into a container's cgroup too",
+  async () => {
+    const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+    const httpd = await processOf(web, "httpd");
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+    const { pid = -1 } = child;
+    noteStarted(pid);
+    try {
+      const host = await waitFor("the child", async () => {
+        const answer = await agent.post("/api/v1/signal", { selector: String(pid) });
+        return answer.status === 404 ? undefined : answer;
+      });
+      expect(host).toMatchObject({ status: 403, json: { code: "refused" } });
+      moveBeside(pid, httpd.pid);
+      await waitFor(
+        "the move to be seen",
+        async () => {
+          const { json } = await agent.get(`/api/v1/processes/${pid}`);
+          return json.container?.name === web.name;
+        },
+        40_000,
+      );
+      const stranger = await agent.post("/api/v1/signal", { selector: String(pid), signal: "KILL" });
+      expect(stranger).toMatchObject({
+        status: 403,
+        json: { detail: expect.stringContaining("none of its namespaces") },
+      });
+      expect(isAlive(pid)).toBe(true);
+    } finally {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
+  },
+  90_000,
+);
