@@ -70,7 +70,7 @@ const asChoice =
   };
 
 /** The one table of settings: flags, environment names, --help and the README's table are made from it. */
-export const settings = {
+const settings = {
   webListenAddress: setting(
     "web.listen-address",
     "HOST:PORT",
@@ -159,7 +159,7 @@ type Settings = typeof settings;
 export type Config = { readonly [K in keyof Settings]: ReturnType<Settings[K]["parse"]> };
 
 /** `scan.interval` → `PIDWARD_SCAN_INTERVAL`. */
-export function environmentName(flag: string): string {
+function environmentName(flag: string): string {
   return `PIDWARD_${flag.toUpperCase().replaceAll(/[.-]/g, "_")}`;
 }
 
@@ -257,7 +257,7 @@ export function settingRows(around: Surroundings): readonly SettingRow[] {
  * Reads `127.0.0.1:10776`, `[::1]:10776`, `:10776` (all addresses).
  * @throws Error that names the text
  */
-export function asListenAddress(text: string): ListenAddress {
+function asListenAddress(text: string): ListenAddress {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) throw new Error(`"${text}" is not HOST:PORT`);

@@ -26,6 +26,6 @@ export function commandRows(): readonly CommandRow[] {
   return [{ usage: "agent [--SETTING=VALUE]", summary: "run the agent on this host" }, ...own];
 }
 
-export function flagUsage(flag: { readonly name: string; readonly value: string }): string {
+function flagUsage(flag: { readonly name: string; readonly value: string }): string {
   return flag.value === "" ? `[--${flag.name}]` : `[--${flag.name} ${flag.value}]`;
 }

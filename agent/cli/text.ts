@@ -58,7 +58,7 @@ export function percent(cores: number | null): string {
 }
 
 /** `12s`, `3m12s`, `4h5m`, `3d4h`. */
-export function span(seconds: number): string {
+function span(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const [days, hours, minutes] = [
     Math.floor(whole / 86_400),

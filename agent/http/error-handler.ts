@@ -18,7 +18,7 @@ export function createErrorHandler(log: Logger): ErrorRequestHandler {
   };
 }
 
-export function sendProblem(response: Response, error: AgentError, status = error.status): void {
+function sendProblem(response: Response, error: AgentError, status = error.status): void {
   const document: ProblemDocument = {
     ...error.details,
     type: "about:blank",

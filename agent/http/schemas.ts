@@ -90,7 +90,7 @@ const processFields = {
   writtenBytes: readable,
 };
 
-export const processRecord = z.object(processFields) satisfies z.ZodType<api.ProcessRecord>;
+const processRecord = z.object(processFields) satisfies z.ZodType<api.ProcessRecord>;
 
 export const processList = z.object({
   takenAt: time,

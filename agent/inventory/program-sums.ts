@@ -10,7 +10,7 @@ import {
 import { type CounterColumn, counterColumns, type LifeCounters } from "./life-counters.ts";
 
 /** Where programs beyond the bound are summed. */
-export const otherProgram = "other";
+const otherProgram = "other";
 
 /** How long the counters of a program without processes are kept while its container is there. */
 const forgetAfterMs = 15 * 60_000;

@@ -134,7 +134,7 @@ function createLabelTexts(labels: readonly string[]): (values: readonly string[]
   };
 }
 
-export function labelText(labels: readonly string[], values: readonly string[]): string {
+function labelText(labels: readonly string[], values: readonly string[]): string {
   return labels.map((label, index) => `${label}="${escapeLabel(values[index] ?? "")}"`).join(",");
 }
 

@@ -1,7 +1,7 @@
 import { createTracker, type Tracker } from "../../agent/inventory/tracker.ts";
 import type { Container, KernelUnits, ProcessTable, Snapshot } from "../../agent/model.ts";
 
-export const units: KernelUnits = { bootSeconds: 1_700_000_000, ticksPerSecond: 100, pageBytes: 4096 };
+const units: KernelUnits = { bootSeconds: 1_700_000_000, ticksPerSecond: 100, pageBytes: 4096 };
 
 /** One process as a test says it; what is left out is that of a sleeping process at rest. */
 export interface TestProcess {

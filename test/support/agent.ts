@@ -27,8 +27,8 @@ export interface CliResult {
 export interface AgentOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Socket of the engine; none when left out. */
-  readonly engine?: string;
+  /** Socket of the engine; one that is not there when left out, null for the agent's own choice. */
+  readonly engine?: string | null;
 }
 
 /** An agent that runs as a process of its own, from the built program. */
@@ -45,7 +45,9 @@ export class TestAgent {
       "--web.listen-address=127.0.0.1:0",
       `--control.socket=${this.socket}`,
       `--audit.file=${this.auditFile}`,
-      `--docker.socket=${options.engine ?? path.join(this.folder, "no-engine.sock")}`,
+      ...(options.engine === null
+        ? []
+        : [`--docker.socket=${options.engine ?? `${this.folder}/no-engine.sock`}`]),
       ...(options.args ?? []),
     ];
     const child = spawn(process.execPath, [program, "agent", ...args], {

@@ -68,7 +68,7 @@ export function commandOf(one: ProcessRecord): string {
   return one.command === null || one.command.length === 0 ? `[${one.name}]` : one.command.join(" ");
 }
 
-export function stateColour(state: string): Colour | undefined {
+function stateColour(state: string): Colour | undefined {
   if (state === "zombie" || state === "dead") return "red";
   return state === "uninterruptible" || state === "stopped" || state === "traced" ? "yellow" : undefined;
 }

@@ -1,0 +1,111 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import path from "node:path";
+import { expect, test } from "@jest/globals";
+
+const agent = path.join(__dirname, "../agent");
+
+/** Folder or file → what it may import from. `main` stands for the files at the top that wire everything. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  model: [],
+  log: [],
+  nearest: [],
+  api: ["model"],
+  config: ["errors", "log", "nearest"],
+  syscalls: ["errors"],
+  source: ["model", "api", "errors"],
+  containers: ["model", "errors"],
+  managers: ["errors", "syscalls"],
+  inventory: ["model", "api", "errors", "log", "source", "containers", "managers"],
+  control: ["model", "api", "errors", "log", "nearest", "syscalls", "source", "containers", "managers"],
+  metrics: ["model"],
+  http: ["model", "api", "errors", "log", "nearest", "metrics"],
+  cli: ["model", "api", "errors", "nearest"],
+};
+
+const wiring: ReadonlySet<string> = new Set([
+  "main",
+  "run-agent",
+  "assemble-host",
+  "assemble-control",
+  "assemble-app",
+]);
+
+/** Library → the only places that may know it. */
+const doors: Readonly<Record<string, readonly string[]>> = {
+  express: ["http"],
+  zod: ["http"],
+  "prom-client": ["metrics"],
+  pidusage: ["inventory"],
+  systeminformation: ["inventory"],
+  dockerode: ["containers"],
+  koffi: ["syscalls"],
+  "string-argv": ["control"],
+  "string-width": ["cli"],
+  "fastest-levenshtein": ["nearest"],
+};
+
+/** Files over 300 lines: api.ts is a list of shapes, which is better read in one place. */
+const longFiles: readonly string[] = ["api.ts"];
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+  /** A part of the agent, or a library's name. */
+  readonly to: string;
+  readonly isLibrary: boolean;
+}
+
+const files = readdirSync(agent, { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts"),
+);
+
+const partOf = (file: string): string => file.split("/")[0]?.replace(/\.ts$/, "") ?? "";
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(path.join(agent, file), "utf8");
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map(
+    (match) => match[1] ?? "",
+  );
+  return specifiers.map((specifier) => {
+    const isLibrary = !specifier.startsWith(".");
+    const target = path.relative(agent, path.resolve(agent, path.dirname(file), specifier));
+    return { file, from: partOf(file), to: isLibrary ? specifier : partOf(target), isLibrary };
+  });
+}
+
+const imports = files.flatMap(importsOf);
+
+test("imports follow the data's path", () => {
+  const wrong = imports.filter(({ from, to, isLibrary }) => {
+    if (isLibrary || from === to || wiring.has(from)) return false;
+    return !(mayImport[from] ?? []).includes(to);
+  });
+  expect(wrong.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
+});
+
+test("every outside library has one door", () => {
+  const builtin = new Set(builtinModules.map((name) => `node:${name}`));
+  const wrong = imports.filter(({ from, to, isLibrary }) => {
+    if (!isLibrary || builtin.has(to)) return false;
+    return !(doors[to] ?? []).includes(from);
+  });
+  expect(wrong.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
+});
+
+test("every part and library of the tables is there", () => {
+  const seen = new Set(imports.flatMap(({ from, to }) => [from, to]));
+  expect(
+    [...Object.keys(mayImport), ...Object.keys(doors), ...wiring].filter((name) => !seen.has(name)),
+  ).toEqual([]);
+});
+
+test("nobody starts programs", () => {
+  expect(imports.filter(({ to }) => to === "node:child_process")).toEqual([]);
+});
+
+test("no file is longer than a few screens", () => {
+  const long = files.filter((file) => readFileSync(path.join(agent, file), "utf8").split("\n").length > 301);
+  expect(long).toEqual(longFiles);
+});
