@@ -1,6 +1,6 @@
 import { containerStates, type ProgramTotals, processStates } from "../model.ts";
 
-export type MetricType = "counter" | "gauge";
+export type MetricType = "counter" | "gauge" | "histogram";
 
 /** What every family is described by; the README's table is made from it. */
 export interface Family {

@@ -1,6 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObject, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
+import type { Family } from "./families.ts";
 
 export interface OwnMetricsParts {
   readonly version: string;
@@ -15,8 +16,6 @@ export interface OwnMetrics {
   acted(action: string, driver: string, outcome: string): void;
   /** In OpenMetrics the text ends with `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
-  /** Name, type and help of every family, for the README. */
-  describe(): Promise<readonly MetricObject[]>;
 }
 
 export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
@@ -24,37 +23,65 @@ export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
 };
 
+/** The agent's own families, besides the `process_*` and `nodejs_*` that prom-client brings. */
+export const ownFamilies = {
+  scanSeconds: {
+    name: "pidward_scan_duration_seconds",
+    type: "histogram",
+    help: "Time from the beginning of a scan to its end, waiting included.",
+    labels: [],
+  },
+  problems: {
+    name: "pidward_scan_problems_total",
+    type: "counter",
+    help: "Files that could not be read or understood.",
+    labels: ["kind"],
+  },
+  actions: {
+    name: "pidward_control_actions_total",
+    type: "counter",
+    help: "Signals and restarts: done, or the code of the failure.",
+    labels: ["action", "driver", "outcome"],
+  },
+  source: {
+    name: "pidward_source_info",
+    type: "gauge",
+    help: "How processes are read; always 1.",
+    labels: ["source"],
+  },
+  build: {
+    name: "pidward_build_info",
+    type: "gauge",
+    help: "Version of the agent; always 1.",
+    labels: ["version"],
+  },
+  runtimeUp: {
+    name: "pidward_runtime_up",
+    type: "gauge",
+    help: "Whether the container runtime answers.",
+    labels: ["runtime"],
+  },
+} as const satisfies Record<string, Family>;
+
 export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   const registry = new Registry();
-  const registers = [registry];
+  const settings = ({ name, help, labels }: Family) => ({
+    name,
+    help,
+    labelNames: [...labels],
+    registers: [registry],
+  });
   collectDefaultMetrics({ register: registry });
   const scanSeconds = new Histogram({
-    name: "pidward_scan_duration_seconds",
-    help: "Time from the beginning of a scan to its end, waiting included.",
+    ...settings(ownFamilies.scanSeconds),
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers,
   });
-  const problems = new Counter({
-    name: "pidward_scan_problems_total",
-    help: "Files that could not be read or understood.",
-    labelNames: ["kind"],
-    registers,
-  });
-  const actions = new Counter({
-    name: "pidward_control_actions_total",
-    help: "Signals and restarts: done, or the code of the failure.",
-    labelNames: ["action", "driver", "outcome"],
-    registers,
-  });
-  const info = (name: string, help: string, label: string, value: string): void =>
-    new Gauge({ name, help, labelNames: [label], registers }).labels(value).set(1);
-  info("pidward_source_info", "How processes are read; always 1.", "source", parts.source);
-  info("pidward_build_info", "Version of the agent; always 1.", "version", parts.version);
+  const problems = new Counter(settings(ownFamilies.problems));
+  const actions = new Counter(settings(ownFamilies.actions));
+  new Gauge(settings(ownFamilies.source)).labels(parts.source).set(1);
+  new Gauge(settings(ownFamilies.build)).labels(parts.version).set(1);
   new Gauge({
-    name: "pidward_runtime_up",
-    help: "Whether the container runtime answers.",
-    labelNames: ["runtime"],
-    registers,
+    ...settings(ownFamilies.runtimeUp),
     collect() {
       this.reset();
       for (const { name, available } of parts.runtimes()) this.labels(name).set(available ? 1 : 0);
@@ -74,6 +101,5 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     },
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
     render: (format) => (format === "text" ? registry : open).metrics(),
-    describe: async () => registry.getMetricsAsArray(),
   };
 }

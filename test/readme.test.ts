@@ -1,0 +1,86 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "@jest/globals";
+import { commandRows } from "../agent/cli/commands.ts";
+import { settingRows } from "../agent/config.ts";
+import { errorCatalogue } from "../agent/errors.ts";
+import {
+  containerFamilies,
+  containerInfo,
+  containerLabels,
+  type Family,
+  processFamilies,
+  processLabels,
+  programFamilies,
+  programLabels,
+  seriesDropped,
+} from "../agent/metrics/families.ts";
+import { ownFamilies } from "../agent/metrics/own-metrics.ts";
+
+const file = path.join(__dirname, "../README.md");
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+function settingsTable(): string {
+  const rows = settingRows({ env: {}, uid: 0, home: "/root" });
+  return table(
+    ["flag", "environment", "default", "meaning"],
+    rows.map((row) => [code(row.flag), code(row.environment), code(row.fallback), row.meaning]),
+  );
+}
+
+function commandsTable(): string {
+  return table(
+    ["command", "what"],
+    commandRows().map((row) => [code(`pidward ${row.usage}`), row.summary]),
+  );
+}
+
+function errorsTable(): string {
+  const rows = Object.entries(errorCatalogue).map(([name, { status, exitCode, meaning }]) => [
+    code(name),
+    String(exitCode),
+    String(status),
+    meaning,
+  ]);
+  return table(["code", "exit code", "HTTP status", "meaning"], rows);
+}
+
+function metricsTable(): string {
+  const families: readonly (readonly [Family, readonly string[]])[] = [
+    ...programFamilies.map((family) => [family, programLabels] as const),
+    [containerInfo, []],
+    ...containerFamilies.map((family) => [family, containerLabels] as const),
+    ...processFamilies.map((family) => [family, processLabels] as const),
+    [seriesDropped, []],
+    ...Object.values(ownFamilies).map((family) => [family, []] as const),
+  ];
+  const rows = families.map(([family, subject]) => [
+    code(family.name),
+    family.type,
+    [...subject, ...family.labels].map(code).join(" "),
+    family.help,
+  ]);
+  return table(["metric", "type", "labels", "meaning"], rows);
+}
+
+/** Compares what stands between two marks of the README; UPDATE_README=1 writes it anew. */
+function expectBetween(name: string, wanted: string): void {
+  const text = readFileSync(file, "utf8");
+  const [open, close] = [`<!-- table:${name} -->\n`, `\n<!-- /table:${name} -->`];
+  const from = text.indexOf(open) + open.length;
+  const end = text.indexOf(close);
+  if (process.env.UPDATE_README === "1") writeFileSync(file, text.slice(0, from) + wanted + text.slice(end));
+  else expect(text.slice(from, end)).toBe(wanted);
+}
+
+test("the README's settings are those of the code", () => expectBetween("settings", settingsTable()));
+test("the README's commands are those of the code", () => expectBetween("commands", commandsTable()));
+test("the README's error codes are those of the code", () => expectBetween("errors", errorsTable()));
+test("the README's metrics are those of the code", () => expectBetween("metrics", metricsTable()));
