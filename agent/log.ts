@@ -30,9 +30,17 @@ export function createLogger(settings: LogSettings): Logger {
         msg: message,
         ...plain(fields),
       };
-      settings.write(settings.format === "json" ? `${JSON.stringify(record)}\n` : `${logfmt(record)}\n`);
+      const line = settings.format === "json" ? JSON.stringify(record) : logfmt(record);
+      settings.write(`${line.replaceAll(control, escapeUnit)}\n`);
     };
   return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
+}
+
+/** Those below space are escaped by JSON already; a terminal may obey the others too. */
+const control = /[\u007f-\u009f\u2028\u2029]/g;
+
+function escapeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** A logger that writes nothing, for parts that are used without one. */

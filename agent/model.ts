@@ -190,7 +190,7 @@ export function processState(letter: number): ProcessState {
 export interface Snapshot {
   /** Milliseconds since the epoch, at the end of the scan. */
   readonly takenAt: number;
-  /** CPU seconds and wall seconds that the scan itself took. */
+  /** From the scan's beginning to its end, waiting included. */
   readonly scanSeconds: number;
   readonly table: ProcessTable;
   readonly rowByPid: ReadonlyMap<number, number>;

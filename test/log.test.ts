@@ -13,10 +13,10 @@ function logged(
 
 test("a record is one line, whatever a container is called", () => {
   const text = logged("info", "logfmt", (log) =>
-    log.info("found", { name: 'a\nlevel=error msg="b"', pid: 7 }),
+    log.info("found", { name: 'a\nlevel=error msg="b"\u009b2J', pid: 7 }),
   );
   expect(text).toBe(
-    'time=1970-01-01T00:00:00.000Z level=info msg=found name="a\\nlevel=error msg=\\"b\\"" pid=7\n',
+    'time=1970-01-01T00:00:00.000Z level=info msg=found name="a\\nlevel=error msg=\\"b\\"\\u009b2J" pid=7\n',
   );
 });
 

@@ -39,8 +39,8 @@ export interface ControlParts extends SignalParts, SettleParts {
 export interface Control {
   signal(request: SignalRequest, actor: Actor): Promise<SignalAnswer>;
   restart(request: RestartRequest, actor: Actor): Promise<RestartAnswer>;
-  /** What a restart of the selector would do, or why not; for people who look. */
-  outlook(selector: string): Promise<RestartOutlook>;
+  /** What a restart of the selector would do, or why not; for people who look at a snapshot. */
+  outlook(selector: string, snapshot: Snapshot): Promise<RestartOutlook>;
 }
 
 export function createControl(parts: ControlParts): Control {
@@ -63,8 +63,8 @@ export function createControl(parts: ControlParts): Control {
         busy.delete(key);
       }
     },
-    outlook: async (selector) => {
-      const { targets, snapshot } = await resolve(selector, parts);
+    outlook: async (selector, snapshot) => {
+      const targets = parts.findTargets(selector, snapshot);
       const refusal = firstRefusal(restartTargets(targets), snapshot, parts, targets);
       return refusal === undefined
         ? describeOutlook(targets, parts.drivers)

@@ -59,7 +59,11 @@ async function settleContainer(
       if (ref !== undefined && (await outlives(ref, expected.settleSeconds, parts))) return formatRef(ref);
       last = `its new init ${now.initPid} ended within ${expected.settleSeconds} s`;
     } else if (now.state === "exited" || now.state === "dead") {
-      last = `it is ${now.state} with code ${now.exitCode}`;
+      // A restart policy that is going to start it once more would have it in state "restarting".
+      throw new AgentError(
+        "failed",
+        `container ${name} did not stay up: it ${now.state} with code ${now.exitCode}`,
+      );
     }
     await delay(lookEveryMs);
   }

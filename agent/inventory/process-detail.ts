@@ -7,7 +7,7 @@ export interface DetailReaders extends RecordContext {
   /** Null when the process is gone or the file is refused. */
   readonly readLimits: (pid: number) => readonly ResourceLimit[] | null;
   readonly sampleCpu: (pid: number) => Promise<number | undefined>;
-  readonly outlook: (selector: string) => Promise<RestartOutlook>;
+  readonly outlook: (selector: string, snapshot: Snapshot) => Promise<RestartOutlook>;
 }
 
 /** All that is known of the process in one row. */
@@ -20,7 +20,7 @@ export async function toProcessDetail(
   const record = toProcessRecord(row, snapshot, readers);
   const [cpuPercentNow, restart] = await Promise.all([
     readers.sampleCpu(record.pid),
-    readers.outlook(record.ref),
+    readers.outlook(record.ref, snapshot),
   ]);
   return {
     ...record,

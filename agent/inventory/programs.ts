@@ -13,24 +13,62 @@ export interface ProgramContext {
 export interface ProgramNames {
   /** Row → the program's name. */
   readonly names: readonly string[];
-  /** Row → the row nearest to the container's init on the way up, which may be the row itself. */
-  readonly roots: Int32Array;
 }
 
 /**
  * Names the program of every process: what a label of its container says (`pidward.program.NAME.match`), else the
  * name of the process nearest to the container's init on the way up; on the host likewise below PID 1.
  */
-export function namePrograms(context: ProgramContext): ProgramNames {
-  const roots = findRoots(context);
-  const patterns = context.containers.map(programPatterns);
-  const names = Array.from({ length: context.table.length }, (_, row) => {
-    const own = patterns[context.containerOf[row] ?? -1];
-    const labelled = own === undefined || own.length === 0 ? undefined : matchUpwards(row, context, own);
-    return labelled ?? context.table.name[roots[row] ?? row] ?? "";
-  });
-  return { names, roots };
+export interface ProgramNamer {
+  name(context: ProgramContext): ProgramNames;
 }
+
+/** Remembers which label matched a command line, since matching is done for every process of every scan. */
+export function createProgramNamer(): ProgramNamer {
+  const patternsOf = new WeakMap<Container, readonly ProgramPattern[]>();
+  const matches = new WeakMap<readonly string[], Match>();
+  const patterns = (container: Container | undefined): readonly ProgramPattern[] => {
+    if (container === undefined) return [];
+    const known = patternsOf.get(container) ?? readPatterns(container);
+    patternsOf.set(container, known);
+    return known;
+  };
+  const matchOne: MatchRow = (row, { table }, own) => {
+    const name = table.name[row] ?? "";
+    const command = table.command[row] ?? [];
+    const before = matches.get(command);
+    if (before?.patterns === own && before.name === name) return before.program;
+    const line = command.join(" ").slice(0, longestLine);
+    const found = own.find(({ pattern }) => matchesGlob(name, pattern) || matchesGlob(line, pattern));
+    matches.set(command, { patterns: own, name, program: found?.program });
+    return found?.program;
+  };
+  return {
+    name: (context) => {
+      const roots = findRoots(context);
+      const ownPatterns = context.containers.map(patterns);
+      const names = Array.from({ length: context.table.length }, (_, row) => {
+        const own = ownPatterns[context.containerOf[row] ?? -1] ?? [];
+        const labelled = own.length === 0 ? undefined : matchUpwards(row, context, own, matchOne);
+        return labelled ?? context.table.name[roots[row] ?? row] ?? "";
+      });
+      return { names };
+    },
+  };
+}
+
+interface Match {
+  readonly patterns: readonly ProgramPattern[];
+  readonly name: string;
+  readonly program: string | undefined;
+}
+
+type MatchRow = (row: number, context: ProgramContext, own: readonly ProgramPattern[]) => string | undefined;
+
+/** Bounds on the work that a container's labels and command lines can cause. */
+const longestLine = 1024;
+const longestPattern = 256;
+const mostPatterns = 64;
 
 /** Whether the row is the first process of its container (or the host's PID 1). */
 export function isInit(row: number, context: ProgramContext): boolean {
@@ -73,17 +111,24 @@ interface ProgramPattern {
   readonly pattern: string;
 }
 
-function programPatterns(container: Container): readonly ProgramPattern[] {
-  return Object.entries(container.labels).flatMap(([label, pattern]) => {
+function readPatterns(container: Container): readonly ProgramPattern[] {
+  const found = Object.entries(container.labels).flatMap(([label, pattern]) => {
     const program = /^pidward\.program\.([^.]+)\.match$/.exec(label)?.[1];
-    return program === undefined ? [] : [{ program, pattern }];
+    return program === undefined || pattern.length > longestPattern ? [] : [{ program, pattern }];
   });
+  return found.slice(0, mostPatterns);
 }
 
+/**
+ * The program of the nearest process on the way up that a pattern matches, the row itself first. The container's init
+ * is left out: a shell that starts everything has every program's words in its command line, and whoever acts on the
+ * init acts on the container.
+ */
 function matchUpwards(
   row: number,
   context: ProgramContext,
-  patterns: readonly ProgramPattern[],
+  own: readonly ProgramPattern[],
+  matchOne: MatchRow,
 ): string | undefined {
   const seen = new Set<number>();
   for (
@@ -92,10 +137,9 @@ function matchUpwards(
     at = parentInContainer(at, context)
   ) {
     seen.add(at);
-    const name = context.table.name[at] ?? "";
-    const line = context.table.command[at]?.join(" ") ?? "";
-    const found = patterns.find(({ pattern }) => matchesGlob(name, pattern) || matchesGlob(line, pattern));
-    if (found !== undefined) return found.program;
+    if (isInit(at, context)) return undefined;
+    const program = matchOne(at, context, own);
+    if (program !== undefined) return program;
   }
   return undefined;
 }

@@ -120,7 +120,9 @@ function oneProgram(name: string, program: string, snapshot: Snapshot): Selectio
     const candidates = [...new Set(all.map(nameOf))].sort().map((one) => `${name}/${one}`);
     throw new AgentError(
       "not_found",
-      candidates.length === 0 ? `${name} has no processes` : `${name} has no program "${program}"`,
+      candidates.length === 0
+        ? `${name} has no processes: it is ${snapshot.containers[container]?.state}`
+        : `${name} has no program "${program}"`,
       { details: { candidates } },
     );
   }

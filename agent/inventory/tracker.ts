@@ -2,7 +2,7 @@ import type { Container, KernelUnits, ProcessTable, ProgramTotals, Snapshot } fr
 import type { Scan } from "../source/process-source.ts";
 import { createCounters, type LifeCounters } from "./life-counters.ts";
 import { createProgramSums } from "./program-sums.ts";
-import { namePrograms } from "./programs.ts";
+import { createProgramNamer } from "./programs.ts";
 
 /** Gives the container of a process by the text of its /proc/PID/cgroup; see containers/resolver.ts. */
 export type ResolveContainer = (cgroupText: string) => { readonly container: Container } | undefined;
@@ -30,6 +30,7 @@ export interface Tracker {
 
 export function createTracker(parts: TrackerParts): Tracker {
   const counters = createCounters();
+  const namer = createProgramNamer();
   const sums = createProgramSums(parts.units, parts.maxPrograms);
   let before: { table: ProcessTable; seconds: number } | undefined;
   return {
@@ -38,7 +39,7 @@ export function createTracker(parts: TrackerParts): Tracker {
       const rowByPid = new Map<number, number>();
       for (let row = 0; row < table.length; row++) rowByPid.set(table.pid[row] ?? 0, row);
       const { containers, containerOf } = assignContainers(table, parts);
-      const { names } = namePrograms({ table, rowByPid, containerOf, containers });
+      const { names } = namer.name({ table, rowByPid, containerOf, containers });
       const used: LifeCounters = counters.advance(table);
       const seconds = before === undefined ? Number.NaN : time.monotonicSeconds - before.seconds;
       const cpuCores = coresOf(used, seconds);

@@ -124,6 +124,16 @@ test("a container that was removed meanwhile is a failure, at once", async () =>
   expect(error.message).toContain("was removed meanwhile");
 });
 
+test("a container that ends again is a failure, at once, with its exit code", async () => {
+  const started: Started = { kind: "container", containerId: "web", oldInitPid: 40 };
+  const inspect = async (): Promise<Container> => ({ ...web, state: "exited", initPid: null, exitCode: 3 });
+  const chosen = { driver: "container" as const, plan: planned(started) };
+  const error = await failure(
+    carryOut(chosen, makeTargets(), 0.1, world(new FakeEngine(), new Set(), { inspect })),
+  );
+  expect(error.message).toContain("exited with code 3");
+});
+
 test("a restarted container is known by its new init", async () => {
   const started: Started = { kind: "container", containerId: "web", oldInitPid: 40 };
   let looks = 0;

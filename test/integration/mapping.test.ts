@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect } from "@jest/globals";
 import type { ContainerRecord, ProcessList, ProcessRecord } from "../../agent/api.ts";
 import { TestAgent } from "../support/agent.ts";
 import { TestContainers } from "../support/containers.ts";
+import { otherParent } from "../support/engine.ts";
 import { staticImage } from "../support/images.ts";
 import { hasParts } from "../support/parts.ts";
 import { testWith } from "../support/test-with.ts";
@@ -76,7 +77,7 @@ testWith(
 );
 
 testWith(["docker", "busybox"], "a container below another parent cgroup is mapped", async () => {
-  const moved = await containers.run({ argv: fat, host: { CgroupParent: "/pidward-test-parent" } });
+  const moved = await containers.run({ argv: fat, host: { CgroupParent: otherParent } });
   expect((await processesOf(moved.name, 3)).length).toBe(3);
 });
 

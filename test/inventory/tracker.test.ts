@@ -60,7 +60,7 @@ test("host processes are grouped below PID 1", () => {
   expect(snapshot && program(snapshot, "sshd")).toMatchObject({ processes: 2, container: -1 });
 });
 
-test("a label names the program of what it matches and of all below", () => {
+test("a label names the program of what it matches and of all below, but not the init", () => {
   const labelled = makeContainer("web", {
     initPid: 10,
     labels: { "pidward.program.queue.match": "*--queue=mail*", "pidward.program.broken": "x" },
@@ -68,7 +68,7 @@ test("a label names the program of what it matches and of all below", () => {
   const [snapshot] = track(
     [
       [
-        init,
+        { ...init, command: ["sh", "-c", "python3 w.py --queue=mail & wait"] },
         {
           pid: 20,
           parentPid: 10,
@@ -83,6 +83,7 @@ test("a label names the program of what it matches and of all below", () => {
     [labelled],
   );
   expect(snapshot && program(snapshot, "queue").processes).toBe(2);
+  expect(snapshot && program(snapshot, "init").processes).toBe(1);
   expect(snapshot && program(snapshot, "python3").processes).toBe(1);
 });
 

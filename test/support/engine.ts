@@ -110,13 +110,16 @@ function mountsBelow(root: string): readonly string[] {
   return lines.map((line) => line.split(" ")[4] ?? "").filter((mount) => mount.startsWith(`${root}/`));
 }
 
+/** A parent cgroup for containers that are not to be in the engine's own. */
+export const otherParent = "/pidward-test-parent";
+
 /** The parent cgroups that the engine makes for its containers. */
 function cgroupFolders(): readonly string[] {
   const base = "/sys/fs/cgroup";
   const hierarchies = existsSync(`${base}/cgroup.controllers`)
     ? [base]
     : readdirSync(base).map((name) => `${base}/${name}`);
-  return hierarchies.map((folder) => `${folder}/docker`);
+  return hierarchies.flatMap((folder) => [`${folder}/docker`, `${folder}${otherParent}`]);
 }
 
 function isEmptyCgroup(folder: string): boolean {

@@ -1,5 +1,5 @@
 import type { DriverName } from "../../api.ts";
-import type { TargetProcess, Targets } from "../../model.ts";
+import { type Container, containerLabel, type TargetProcess, type Targets } from "../../model.ts";
 
 /** One way to restart. */
 export interface RestartDriver {
@@ -29,3 +29,10 @@ export interface RestartPlan {
 export type Started =
   | { readonly kind: "exec"; readonly execIds: readonly string[] }
   | { readonly kind: "container"; readonly containerId: string; readonly oldInitPid: number | null };
+
+/** Why nothing can be run inside a container in the state that it is in; undefined: it can. */
+export function notRunnable(container: Container): string | undefined {
+  const name = containerLabel(container);
+  if (container.state === "paused") return `${name} is paused; unpause it first`;
+  return container.state === "running" ? undefined : `${name} does not run: it is ${container.state}`;
+}

@@ -2,7 +2,7 @@ import { parseArgsStringToArgv } from "string-argv";
 import type { ContainerActions } from "../../containers/runtime.ts";
 import { type Container, containerLabel, type Targets } from "../../model.ts";
 import type { StopTargets } from "../stop.ts";
-import type { RestartDriver } from "./driver.ts";
+import { notRunnable, type RestartDriver } from "./driver.ts";
 
 export interface LabelParts {
   readonly actionsOf: (container: Container) => ContainerActions | undefined;
@@ -27,6 +27,8 @@ export function createLabelDriver(parts: LabelParts): RestartDriver {
       if (targets.processes.some((process) => process.init)) {
         return { reason: `${program} is the container's init: stopping it stops the container` };
       }
+      const state = notRunnable(container);
+      if (state !== undefined) return { reason: state };
       const actions = parts.actionsOf(container);
       if (actions === undefined)
         return { reason: `no runtime can run commands in ${containerLabel(container)}` };

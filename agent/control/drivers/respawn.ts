@@ -2,7 +2,7 @@ import type { ContainerActions, ExecRequest } from "../../containers/runtime.ts"
 import { type Container, containerLabel } from "../../model.ts";
 import { type Captured, type CaptureParts, captureProcess } from "../capture.ts";
 import type { StopTargets } from "../stop.ts";
-import type { RestartDriver } from "./driver.ts";
+import { notRunnable, type RestartDriver } from "./driver.ts";
 
 export interface RespawnParts extends CaptureParts {
   readonly actionsOf: (container: Container) => ContainerActions | undefined;
@@ -22,7 +22,8 @@ export function createRespawnDriver(parts: RespawnParts): RestartDriver {
       const name = containerLabel(container);
       if (targets.processes.length === 0)
         return { reason: `there is no process of ${targets.selector} to take after` };
-      if (container.state === "paused") return { reason: `${name} is paused; unpause it first` };
+      const state = notRunnable(container);
+      if (state !== undefined) return { reason: state };
       if (targets.processes.some((process) => process.init)) {
         return { reason: `the target is the init of ${name}: stopping it stops the container` };
       }
@@ -59,6 +60,11 @@ function toRequest(captured: Captured): ExecRequest {
   return { argv: captured.argv, env: captured.env, workdir: captured.workdir, user: captured.user };
 }
 
+/** A command line can be megabytes long; a plan is for people. */
+const longestShown = 500;
+
 function describe(captured: Captured): string {
-  return `stop ${captured.of.name} and run ${JSON.stringify(captured.argv)} in ${captured.workdir} as ${captured.user}`;
+  const argv = JSON.stringify(captured.argv);
+  const shown = argv.length > longestShown ? `${argv.slice(0, longestShown)}…` : argv;
+  return `stop ${captured.of.name} and run ${shown} in ${captured.workdir} as ${captured.user}`;
 }

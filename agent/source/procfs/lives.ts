@@ -4,8 +4,8 @@ import { openFilesLimit } from "./limits.ts";
 import type { Stat } from "./stat.ts";
 import { parseStrings } from "./strings.ts";
 
-/** How much of a command line is kept. */
-const maxCommandBytes = 64 * 1024;
+/** How much of a command line is kept: a container's processes could fill the agent's memory with long ones. */
+const maxCommandBytes = 8 * 1024;
 /** Every so many scans what hardly changes is read again: processes move between cgroups and rename themselves. */
 const rereadEvery = 60;
 const PF_KTHREAD = 0x00200000;
