@@ -1,7 +1,7 @@
-import { parseArgs } from "node:util";
-import { AgentError } from "./errors.ts";
+import { AgentError, reasonOf } from "./errors.ts";
+import { readArguments } from "./flags.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
-import { nearest } from "./nearest.ts";
+import { parseSpan } from "./spans.ts";
 
 /** What the defaults depend on. */
 export interface Surroundings {
@@ -190,50 +190,23 @@ export function loadConfig(argv: readonly string[], around: Surroundings): Confi
     try {
       return [key, one.parse(text)];
     } catch (error) {
-      throw new AgentError("bad_request", `${origin}: ${error instanceof Error ? error.message : error}`);
+      throw new AgentError("bad_request", `${origin}: ${reasonOf(error)}`);
     }
   });
   return Object.freeze(Object.fromEntries(entries)) as Config;
 }
 
 function readFlags(argv: readonly string[]): ReadonlyMap<string, string> {
-  const table = Object.values<Setting<unknown>>(settings);
-  const options = Object.fromEntries(
-    table.map((one) => [one.flag, { type: one.value === "" ? ("boolean" as const) : ("string" as const) }]),
-  );
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  });
-  const given = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === "positional") {
-      throw new AgentError(
-        "bad_request",
-        `unexpected argument "${token.value}"; settings are given as --name=value`,
-      );
-    }
-    if (token.kind !== "option") continue;
-    const known = table.find((one) => one.flag === token.name);
-    if (known === undefined) {
-      const guess = nearest(
-        token.name,
-        table.map((one) => one.flag),
-      );
-      throw new AgentError(
-        "bad_request",
-        `unknown flag ${token.rawName}${guess === undefined ? "" : `; did you mean --${guess}?`}`,
-      );
-    }
-    if (token.value === undefined && known.value !== "") {
-      throw new AgentError("bad_request", `--${known.flag} needs a value: --${known.flag}=${known.value}`);
-    }
-    given.set(known.flag, token.value ?? "true");
+  const known = Object.values<Setting<unknown>>(settings).map(({ flag, value }) => ({ name: flag, value }));
+  const { args, flags } = readArguments(argv, known, "");
+  const [unexpected] = args;
+  if (unexpected !== undefined) {
+    throw new AgentError(
+      "bad_request",
+      `unexpected argument "${unexpected}"; settings are given as --name=value`,
+    );
   }
-  return given;
+  return flags;
 }
 
 /** A row of the settings' table, as --help and the README print it. */
@@ -262,24 +235,6 @@ function asListenAddress(text: string): ListenAddress {
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) throw new Error(`"${text}" is not HOST:PORT`);
   return { host: match[1] ?? match[2] ?? "", port };
-}
-
-const spanUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/**
- * Reads a span in the form that Prometheus uses: `500ms`, `10s`, `1m30s`, `2h`; a bare number is seconds.
- * @returns milliseconds
- * @throws Error that names the text
- */
-export function parseSpan(text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text))
-    throw new Error(`"${text}" is not a span like 500ms, 10s or 1m30s`);
-  let total = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    total += Number(amount) * (spanUnits[unit ?? ""] ?? 0);
-  }
-  return total;
 }
 
 function asScanInterval(text: string): number {

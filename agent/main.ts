@@ -6,7 +6,6 @@ import { runCli } from "./cli/run-cli.ts";
 import { defaultPaths, loadConfig, type Surroundings, settingRows } from "./config.ts";
 import { AgentError, systemCode } from "./errors.ts";
 import { createLogger, type Logger, type LogSettings, silentLogger } from "./log.ts";
-import { examineWithoutAgent, runAgent } from "./run-agent.ts";
 
 const around: Surroundings = { env: process.env, uid: process.geteuid?.() ?? 0, home: os.homedir() };
 
@@ -26,6 +25,9 @@ function defaultHost(): string {
   return `unix://${existsSync(system) ? system : defaultPaths(around).socket}`;
 }
 
+/** Only the agent needs its libraries: the other commands answer in a third of the time without them. */
+const loadAgent = () => import("./run-agent.ts");
+
 /** Runs the agent until TERM or INT; a second one ends it at once. */
 async function serve(argv: readonly string[]): Promise<number> {
   const config = loadConfig(argv, around);
@@ -33,6 +35,7 @@ async function serve(argv: readonly string[]): Promise<number> {
   // A fault of ours in one request or event must not end the agent.
   process.on("uncaughtException", (error) => log.error("unexpected error", { error }));
   process.on("unhandledRejection", (error) => log.error("unexpected error", { error }));
+  const { runAgent } = await loadAgent();
   const agent = await runAgent(config, log, readVersion());
   const signal = await new Promise<string>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
@@ -57,7 +60,10 @@ async function main(): Promise<void> {
     version: readVersion(),
     settings: settingRows(around),
     runAgent: serve,
-    examineHost: () => examineWithoutAgent(loadConfig([], around), silentLogger, readVersion()),
+    examineHost: async () => {
+      const { examineWithoutAgent } = await loadAgent();
+      return examineWithoutAgent(loadConfig([], around), silentLogger, readVersion());
+    },
   });
   process.exitCode = code;
 }

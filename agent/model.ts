@@ -65,7 +65,7 @@ export const kernelThreadFlag = 0x00200000;
 
 /** What could not be read, where, why and how often in one scan. */
 export interface Problem {
-  readonly kind: "refused" | "unreadable" | "malformed" | "slow" | "source" | "runtime";
+  readonly kind: "refused" | "unreadable" | "malformed";
   /** The file or part, with `PID` in the number's place: `/proc/PID/io`. */
   readonly where: string;
   readonly reason: string;

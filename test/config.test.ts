@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { defaultPaths, loadConfig, parseSpan, type Surroundings, settingRows } from "../agent/config.ts";
+import { defaultPaths, loadConfig, type Surroundings, settingRows } from "../agent/config.ts";
 import { AgentError } from "../agent/errors.ts";
+import { parseSpan } from "../agent/spans.ts";
 
 const root: Surroundings = { env: {}, uid: 0, home: "/root" };
 

@@ -11,8 +11,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   log: [],
   nearest: [],
+  spans: [],
+  flags: ["errors", "nearest"],
   api: ["model"],
-  config: ["errors", "log", "nearest"],
+  config: ["errors", "flags", "log", "spans"],
   syscalls: ["errors"],
   source: ["model", "api", "errors"],
   containers: ["model", "errors"],
@@ -21,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   control: ["model", "api", "errors", "log", "nearest", "syscalls", "source", "containers", "managers"],
   metrics: ["model"],
   http: ["model", "api", "errors", "log", "nearest", "metrics"],
-  cli: ["model", "api", "errors", "nearest"],
+  cli: ["model", "api", "errors", "flags", "nearest", "spans"],
 };
 
 const wiring: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
-import { parseArgs, styleText } from "node:util";
+import { styleText } from "node:util";
 import type { Finding } from "../api.ts";
 import { AgentError } from "../errors.ts";
+import { type Arguments, readArguments } from "../flags.ts";
 import { nearest } from "../nearest.ts";
 import { createApiClient } from "./api-client.ts";
 import type { Command, Flag } from "./command.ts";
@@ -89,7 +90,7 @@ function findCommand(name: string): Command {
 }
 
 function runCommand(command: Command, argv: readonly string[], parts: CliParts): Promise<number> {
-  const { args, flags } = readArguments(command, argv);
+  const { args, flags } = readCommandLine(command, argv);
   const host = flags.get("host") ?? (parts.env.PIDWARD_HOST || parts.defaultHost);
   return command.run({
     args,
@@ -102,44 +103,8 @@ function runCommand(command: Command, argv: readonly string[], parts: CliParts):
 }
 
 /** @throws AgentError `bad_request` that names the flag or argument */
-function readArguments(command: Command, argv: readonly string[]) {
-  const known = [...command.flags, hostFlag];
-  const options = Object.fromEntries(
-    known.map((flag) => [
-      flag.name,
-      { type: flag.value === "" ? ("boolean" as const) : ("string" as const) },
-    ]),
-  );
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  });
-  const args: string[] = [];
-  const flags = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === "positional") args.push(token.value);
-    if (token.kind !== "option") continue;
-    const flag = known.find((one) => one.name === token.name);
-    if (flag === undefined) {
-      const guess = nearest(
-        token.name,
-        known.map((one) => one.name),
-      );
-      const hint = guess === undefined ? `see "pidward ${command.name} --help"` : `did you mean --${guess}?`;
-      throw new AgentError("bad_request", `unknown flag ${token.rawName} of ${command.name}; ${hint}`);
-    }
-    const isSwitch = flag.value === "";
-    if (!isSwitch && token.value === undefined) {
-      throw new AgentError("bad_request", `--${flag.name} needs a value: --${flag.name} ${flag.value}`);
-    }
-    if (isSwitch && token.value !== undefined) {
-      throw new AgentError("bad_request", `--${flag.name} takes no value`);
-    }
-    flags.set(flag.name, token.value ?? "true");
-  }
+function readCommandLine(command: Command, argv: readonly string[]): Arguments {
+  const { args, flags } = readArguments(argv, [...command.flags, hostFlag], `of ${command.name}`);
   if (args.length < command.least)
     throw new AgentError("bad_request", `${command.name} needs ${command.args}`);
   const extra = args[command.most];

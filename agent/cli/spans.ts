@@ -1,20 +1,15 @@
-import { AgentError } from "../errors.ts";
-
-const units: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
+import { AgentError, reasonOf } from "../errors.ts";
+import { parseSpan } from "../spans.ts";
 
 /**
- * Reads `10s`, `500ms`, `1m30s`; a bare number is seconds.
- * @returns seconds; undefined when the flag was not given
+ * The seconds of a flag that takes a span; undefined when the flag was not given.
  * @throws AgentError `bad_request` that names the flag
  */
 export function secondsOf(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) {
-    throw new AgentError("bad_request", `--${flag}: "${text}" is not a span like 500ms, 10s or 1m30s`);
+  try {
+    return parseSpan(text) / 1000;
+  } catch (error) {
+    throw new AgentError("bad_request", `--${flag}: ${reasonOf(error)}`);
   }
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ""] ?? 0),
-    0,
-  );
 }

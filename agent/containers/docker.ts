@@ -45,7 +45,6 @@ export function createDockerRuntime(parts: DockerParts): DockerRuntime {
     version: null,
     reason: "not tried yet",
   };
-  let tried = false;
   let retryMs = parts.retryMs ?? 1_000;
   let timer: NodeJS.Timeout | undefined;
   let following: AbortController | undefined;
@@ -82,8 +81,7 @@ export function createDockerRuntime(parts: DockerParts): DockerRuntime {
     following = undefined;
     if (stop.signal.aborted) return;
     const reason = reasonOf(error);
-    if (status.available || !tried) parts.log.warn("no Docker Engine", { reason });
-    tried = true;
+    if (status.available) parts.log.warn("Docker Engine is away", { reason });
     status = { ...status, available: false, reason };
     later(retryMs, connect);
     retryMs = Math.min(retryMs * 2, longestRetryMs);
@@ -107,7 +105,6 @@ export function createDockerRuntime(parts: DockerParts): DockerRuntime {
       void follow(events, look, () => following === attempt, lose);
       await compare();
       if (following !== attempt) return;
-      tried = true;
       status = { name, endpoint: client.address, available: true, version, reason: null };
       retryMs = parts.retryMs ?? 1_000;
       parts.log.info("Docker Engine found", { endpoint: client.address, version, containers: known.size });

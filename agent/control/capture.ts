@@ -2,6 +2,7 @@ import path from "node:path";
 import { AgentError, reasonOf } from "../errors.ts";
 import type { ContainerFiles } from "../managers/inside.ts";
 import { type Container, formatRef, type TargetProcess } from "../model.ts";
+import type { InsideIds } from "../source/procfs/process-files.ts";
 import { type ExecUser, execUserFor } from "./exec-user.ts";
 
 /** What /proc tells of a process, ready for the engine's exec. */
@@ -17,19 +18,12 @@ export interface Captured {
   readonly warnings: readonly string[];
 }
 
-/** Ids as the process's own user namespace numbers them. */
-export interface ProcessIds {
-  readonly uid: number;
-  readonly gid: number;
-  readonly groups: readonly number[];
-}
-
 /** Reads of one process, now. Each gives undefined when the process is gone and throws when the file is refused. */
 export interface CaptureParts {
   readonly readCommand: (pid: number) => readonly string[] | undefined;
   readonly readEnviron: (pid: number) => readonly string[] | undefined;
   readonly readWorkdir: (pid: number) => string | undefined;
-  readonly readIds: (pid: number) => ProcessIds | undefined;
+  readonly readIds: (pid: number) => InsideIds | undefined;
   /** Undefined where files inside a container cannot be looked at safely. */
   readonly filesOf: (initPid: number) => ContainerFiles | undefined;
 }

@@ -1,5 +1,5 @@
 import type { ContainerFiles } from "../managers/inside.ts";
-import type { ProcessIds } from "./capture.ts";
+import type { InsideIds } from "../source/procfs/process-files.ts";
 
 /** How an engine's exec is told whose process to start. */
 export interface ExecUser {
@@ -14,7 +14,7 @@ const maxFileBytes = 1 << 20;
  * An exec's user as `uid:gid` gets no supplementary groups, as `uid` those that the container's /etc/group lists for
  * it. The form that gives the process's own is taken; what neither gives is a warning.
  */
-export function execUserFor(ids: ProcessIds, files: ContainerFiles): ExecUser {
+export function execUserFor(ids: InsideIds, files: ContainerFiles): ExecUser {
   const exact = `${ids.uid}:${ids.gid}`;
   const wanted = new Set(ids.groups.filter((gid) => gid !== ids.gid));
   if (wanted.size === 0) return { user: exact, warnings: [] };

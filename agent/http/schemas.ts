@@ -209,7 +209,7 @@ export const hostReport = z.object({
   containers: figure,
   problems: z.array(
     z.object({
-      kind: z.enum(["refused", "unreadable", "malformed", "slow", "source", "runtime"]),
+      kind: z.enum(["refused", "unreadable", "malformed"]),
       where: z.string(),
       reason: z.string(),
       count: figure,

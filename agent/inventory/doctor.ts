@@ -134,7 +134,7 @@ function examineRuntime(runtime: RuntimeRecord): Finding {
   return {
     subject: runtime.name,
     level: "missing",
-    message: `${runtime.reason ?? "no answer"} (${runtime.endpoint}): containers have no names, nothing can be restarted`,
+    message: `${runtime.reason ?? `no answer at ${runtime.endpoint}`}: containers have no names, nothing can be restarted`,
     remedy: "start the engine, or say where it is with --docker.socket or DOCKER_HOST",
   };
 }

@@ -1,8 +1,9 @@
 import { expect, test } from "@jest/globals";
-import { type CaptureParts, captureProcess, type ProcessIds } from "../../agent/control/capture.ts";
+import { type CaptureParts, captureProcess } from "../../agent/control/capture.ts";
 import { execUserFor } from "../../agent/control/exec-user.ts";
 import type { ContainerFiles } from "../../agent/managers/inside.ts";
 import type { TargetProcess } from "../../agent/model.ts";
+import type { InsideIds } from "../../agent/source/procfs/process-files.ts";
 import { makeContainer } from "../inventory/table.ts";
 
 /** A container's files as a list of folders, programs and texts. */
@@ -71,7 +72,7 @@ test("a refused file is a reason that quotes it", () => {
   expect(capture({ readEnviron: refuse })).toMatchObject({ reason: expect.stringContaining("EACCES") });
 });
 
-test.each<[string, ProcessIds, string, number]>([
+test.each<[string, InsideIds, string, number]>([
   ["no groups", { uid: 1000, gid: 1000, groups: [1000] }, "1000:1000", 0],
   ["the groups of /etc/group", { uid: 1000, gid: 1000, groups: [1000, 2000, 3000] }, "1000", 0],
   ["fewer groups than /etc/group lists", { uid: 1000, gid: 1000, groups: [2000] }, "1000:1000", 1],

@@ -2,12 +2,15 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import net from "node:net";
@@ -15,6 +18,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { TestAgent } from "../support/agent.ts";
+import { withProcess } from "../support/programs.ts";
 import { noteStarted } from "../support/started.ts";
 import { testWith } from "../support/test-with.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -76,10 +80,10 @@ test.each([
   ["the agent itself", { selector: "AGENT" }, 403, "refused", "pidward itself"],
   [
     "an ancestor of the agent",
-    { selector: String(process.pid), signal: "0" },
-    400,
-    "bad_request",
-    "unknown signal 0",
+    { selector: String(process.pid), dryRun: true },
+    403,
+    "refused",
+    "ancestor of pidward",
   ],
 ])("%s is a clear error, and the agent lives on", async (_, body, status, code, words) => {
   const sent = typeof body !== "string" && body.selector === "AGENT" ? { selector: String(agent.pid) } : body;
@@ -110,55 +114,41 @@ test.each([
   });
 });
 
-test("a host process is acted upon only where that is allowed", async () => {
-  const child = spawn("sleep", ["100000"], { stdio: "ignore" });
-  const ended = once(child, "exit");
-  const { pid = -1 } = child;
-  noteStarted(pid);
-  const own = new TestAgent();
-  try {
-    expect(await agent.cli("kill", String(pid))).toMatchObject({
-      code: 4,
-      stderr: expect.stringContaining("--control.allow-host"),
-    });
-    await own.start({ args: ["--control.allow-host", "--control.read-only"] });
-    expect(await own.cli("kill", String(pid))).toMatchObject({
-      code: 4,
-      stderr: expect.stringContaining("read-only"),
-    });
-    await own.stop();
-    await own.start({ args: ["--control.allow-host"] });
-    expect(await own.cli("kill", String(pid))).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining("exited after SIGTERM"),
-    });
-  } finally {
-    child.kill("SIGKILL");
-    await ended;
-    await own.remove();
-  }
-});
+test("a host process is acted upon only where that is allowed", () =>
+  withProcess(["sleep", "100000"], async (pid) => {
+    const own = new TestAgent();
+    const kill = (by: TestAgent) => by.cli("kill", String(pid));
+    try {
+      expect(await kill(agent)).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining("--control.allow-host"),
+      });
+      await own.start({ args: ["--control.allow-host", "--control.read-only"] });
+      expect(await kill(own)).toMatchObject({ code: 4, stderr: expect.stringContaining("read-only") });
+      await own.stop();
+      await own.start({ args: ["--control.allow-host"] });
+      expect(await kill(own)).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("exited after SIGTERM"),
+      });
+    } finally {
+      await own.remove();
+    }
+  }));
 
-test("without a place for the audit line nothing is done", async () => {
-  const child = spawn("sleep", ["100000"], { stdio: "ignore" });
-  const ended = once(child, "exit");
-  const { pid = -1 } = child;
-  noteStarted(pid);
-  const own = new TestAgent();
-  try {
-    writeFileSync(path.join(own.folder, "plain"), "");
-    await own.start({ args: ["--control.allow-host", `--audit.file=${own.folder}/plain/audit.jsonl`] });
-    expect(await own.cli("kill", String(pid))).toMatchObject({
-      code: 7,
-      stderr: expect.stringContaining("--audit.file"),
-    });
-    expect(existsSync(`/proc/${pid}`)).toBe(true);
-  } finally {
-    child.kill("SIGKILL");
-    await ended;
-    await own.remove();
-  }
-});
+test("without a place for the audit line nothing is done", () =>
+  withProcess(["sleep", "100000"], async (pid) => {
+    const own = new TestAgent();
+    try {
+      writeFileSync(path.join(own.folder, "plain"), "");
+      await own.start({ args: ["--control.allow-host", `--audit.file=${own.folder}/plain/audit.jsonl`] });
+      const refused = await own.cli("kill", String(pid));
+      expect(refused).toMatchObject({ code: 7, stderr: expect.stringContaining("--audit.file") });
+      expect(existsSync(`/proc/${pid}`)).toBe(true);
+    } finally {
+      await own.remove();
+    }
+  }));
 
 test("a taken port, a taken socket, a folder in the way and an unknown flag are named", async () => {
   const server = net.createServer().listen(0, "127.0.0.1");
@@ -251,6 +241,31 @@ asRoot(`without root the agent serves what it can, from the user's own folders${
     rmSync(home, { recursive: true, force: true });
   }
 });
+
+test("without koffi the agent says so, and signals by the re-check alone", () =>
+  withProcess(["sleep", "100000"], async (pid) => {
+    const root = path.join(__dirname, "../..");
+    const copy = mkdtempSync(path.join(os.tmpdir(), "pidward-copy-"));
+    cpSync(path.join(root, "dist"), path.join(copy, "dist"), { recursive: true });
+    cpSync(path.join(root, "package.json"), path.join(copy, "package.json"));
+    mkdirSync(path.join(copy, "node_modules"));
+    for (const name of readdirSync(path.join(root, "node_modules"))) {
+      if (name !== "koffi")
+        symlinkSync(path.join(root, "node_modules", name), path.join(copy, "node_modules", name));
+    }
+    const own = new TestAgent(path.join(copy, "dist/main.js"));
+    try {
+      await own.start({ args: ["--control.allow-host"] });
+      expect(own.stderr).toMatch(/pidfd: koffi cannot be loaded: .*re-check of the start time alone/);
+      expect(await own.cli("kill", String(pid))).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("exited"),
+      });
+    } finally {
+      await own.remove();
+      rmSync(copy, { recursive: true });
+    }
+  }));
 
 testWith(["promtool"], "promtool finds nothing to say about the live metrics", async () => {
   const { text } = await agent.get("/metrics");

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect } from "@jest/globals";
 import type { ProcessRecord, RestartAnswer } from "../../agent/api.ts";
@@ -7,7 +5,7 @@ import { TestAgent } from "../support/agent.ts";
 import { type TestContainer, TestContainers } from "../support/containers.ts";
 import { staticImage } from "../support/images.ts";
 import { hasParts } from "../support/parts.ts";
-import { noteStarted } from "../support/started.ts";
+import { withProcess } from "../support/programs.ts";
 import { testWith } from "../support/test-with.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -247,35 +245,25 @@ testWith(
   async () => {
     const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
     const httpd = await processOf(web, "httpd");
-    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
-    const { pid = -1 } = child;
-    noteStarted(pid);
-    try {
+    await withProcess(["sleep", "100000"], async (pid) => {
       const host = await waitFor("the child", async () => {
         const answer = await agent.post("/api/v1/signal", { selector: String(pid) });
         return answer.status === 404 ? undefined : answer;
       });
       expect(host).toMatchObject({ status: 403, json: { code: "refused" } });
       moveBeside(pid, httpd.pid);
-      await waitFor(
-        "the move to be seen",
-        async () => {
-          const { json } = await agent.get(`/api/v1/processes/${pid}`);
-          return json.container?.name === web.name;
-        },
-        40_000,
-      );
+      const moved = async (): Promise<boolean> => {
+        const { json } = await agent.get(`/api/v1/processes/${pid}`);
+        return json.container?.name === web.name;
+      };
+      await waitFor("the move to be seen", moved, 40_000);
       const stranger = await agent.post("/api/v1/signal", { selector: String(pid), signal: "KILL" });
-      expect(stranger).toMatchObject({
+      expect(stranger.json).toMatchObject({
         status: 403,
-        json: { detail: expect.stringContaining("none of its namespaces") },
+        detail: expect.stringContaining("none of its namespaces"),
       });
       expect(isAlive(pid)).toBe(true);
-    } finally {
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
-    }
+    });
   },
   90_000,
 );

@@ -8,7 +8,7 @@ import type { AuditRecord } from "../../agent/api.ts";
 import { noteStarted } from "./started.ts";
 import { waitFor } from "./wait-for.ts";
 
-const program = path.join(__dirname, "../../dist/main.js");
+const builtProgram = path.join(__dirname, "../../dist/main.js");
 
 export interface Answer {
   readonly status: number;
@@ -36,9 +36,14 @@ export class TestAgent {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), "pidward-agent-"));
   readonly socket = path.join(this.folder, "pidward.sock");
   readonly auditFile = path.join(this.folder, "audit.jsonl");
+  private readonly program: string;
   private web = "";
   private log = "";
   private process: ChildProcess | undefined;
+
+  constructor(program = builtProgram) {
+    this.program = program;
+  }
 
   async start(options: AgentOptions = {}): Promise<void> {
     const args = [
@@ -50,7 +55,7 @@ export class TestAgent {
         : [`--docker.socket=${options.engine ?? `${this.folder}/no-engine.sock`}`]),
       ...(options.args ?? []),
     ];
-    const child = spawn(process.execPath, [program, "agent", ...args], {
+    const child = spawn(process.execPath, [this.program, "agent", ...args], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, DOCKER_HOST: "", ...options.env },
     });
@@ -96,7 +101,10 @@ export class TestAgent {
   /** Runs a command of the command line against this agent. */
   async cli(...args: readonly string[]): Promise<CliResult> {
     const env = { ...process.env, PIDWARD_HOST: `unix://${this.socket}` };
-    const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+    const child = spawn(process.execPath, [this.program, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env,
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk) => {
