@@ -27,6 +27,9 @@ const agent = new TestAgent();
 beforeAll(() => agent.start({ args: ["--scan.interval=200ms"] }));
 afterAll(() => agent.remove());
 
+/** A PID that no process has: above the highest that the kernel gives. */
+const nobody = "999999999";
+
 /** Starts an agent that is expected to end at once. */
 async function failing(...args: readonly string[]): Promise<{ code: number; stderr: string }> {
   const { code, stderr } = await agent.cli("agent", `--docker.socket=${agent.folder}/none.sock`, ...args);
@@ -71,13 +74,18 @@ test("TCP answers reads only, and the socket is for its owner and group", async 
 test.each([
   ["an unknown selector", { selector: "no such" }, 400, "bad_request", "no selector"],
   ["a container that is not there", { selector: "nobody" }, 404, "not_found", "nobody"],
-  ["an unknown signal", { selector: "1", signal: "SIGFOO" }, 400, "bad_request", "SIGFOO"],
-  ["an unknown field", { selector: "1", sginal: "TERM" }, 400, "bad_request", "did you mean signal"],
+  ["an unknown signal", { selector: nobody, signal: "SIGFOO" }, 400, "bad_request", "SIGFOO"],
+  ["an unknown field", { selector: nobody, sginal: "TERM" }, 400, "bad_request", "did you mean signal"],
   ["bad JSON", "{selector", 400, "bad_request", "no JSON"],
   ["a body over 64 KiB", { selector: "x".repeat(70_000) }, 413, "body_too_large", "64 KiB"],
-  ["a grace that is no number", { selector: "1", graceSeconds: "soon" }, 400, "bad_request", "graceSeconds"],
-  ["PID 1", { selector: "1" }, 403, "refused", "PID 1"],
-  ["the agent itself", { selector: "AGENT" }, 403, "refused", "pidward itself"],
+  [
+    "a grace that is no number",
+    { selector: nobody, graceSeconds: "soon" },
+    400,
+    "bad_request",
+    "graceSeconds",
+  ],
+  ["the agent itself", { selector: "AGENT", dryRun: true }, 403, "refused", "pidward itself"],
   [
     "an ancestor of the agent",
     { selector: String(process.pid), dryRun: true },
@@ -86,7 +94,8 @@ test.each([
     "ancestor of pidward",
   ],
 ])("%s is a clear error, and the agent lives on", async (_, body, status, code, words) => {
-  const sent = typeof body !== "string" && body.selector === "AGENT" ? { selector: String(agent.pid) } : body;
+  const sent =
+    typeof body !== "string" && body.selector === "AGENT" ? { ...body, selector: String(agent.pid) } : body;
   const answer = await agent.post("/api/v1/signal", sent);
   expect(answer).toMatchObject({ status, json: { code, detail: expect.stringContaining(words) } });
   expect(answer.headers["content-type"]).toContain("application/problem+json");
@@ -98,11 +107,11 @@ test.each([
   [["pss"], 2, "did you mean ps"],
   [["status"], 2, "needs SELECTOR"],
   [["status", "nobody"], 3, "nobody"],
-  [["status", "999999999"], 3, "999999999"],
-  [["kill", "1"], 4, "PID 1"],
-  [["kill", "1", "--signal", "NOPE"], 2, "NOPE"],
-  [["kill", "1", "--grace", "soon"], 2, "--grace"],
-  [["restart", "1"], 4, "PID 1"],
+  [["status", nobody], 3, nobody],
+  [["kill", "AGENT", "--dry-run"], 4, "pidward itself"],
+  [["kill", nobody, "--signal", "NOPE"], 2, "NOPE"],
+  [["kill", nobody, "--grace", "soon"], 2, "--grace"],
+  [["restart", "AGENT", "--dry-run"], 4, "pidward itself"],
   [["ps", "--sort", "size"], 2, "sort"],
   [["ps", "--host", "unix:///nowhere.sock"], 7, "no agent answers"],
   [["ps", "--host", "gopher://x"], 2, "--host"],
