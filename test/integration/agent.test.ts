@@ -116,7 +116,8 @@ test.each([
   [["ps", "--host", "unix:///nowhere.sock"], 7, "no agent answers"],
   [["ps", "--host", "gopher://x"], 2, "--host"],
 ])("pidward %j exits with %i", async (args, code, words) => {
-  expect(await agent.cli(...args)).toMatchObject({
+  const given = args.map((arg) => (arg === "AGENT" ? String(agent.pid) : arg));
+  expect(await agent.cli(...given)).toMatchObject({
     code,
     stderr: expect.stringContaining(words),
     stdout: "",
