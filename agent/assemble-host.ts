@@ -51,8 +51,8 @@ export function assembleHost(config: Config, log: Logger, version: string): Host
     resolve: resolver.resolve,
     knownContainers: resolver.known,
     units,
-    // Half of the series for programs: the rest is for containers and single processes.
-    maxPrograms: Math.floor(config.metricsMaxSeries / 2 / seriesPerSubject(programFamilies)),
+    // The rest is for containers and single processes.
+    maxPrograms: Math.floor((config.metricsMaxSeries * 0.8) / seriesPerSubject(programFamilies)),
   });
   const scanner = createScanner({
     source,

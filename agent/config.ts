@@ -128,7 +128,7 @@ const settings = {
   metricsMaxSeries: setting(
     "metrics.max-series",
     "COUNT",
-    "50000",
+    "100000",
     'Bound on the series of pidward_*; programs beyond it are summed into program="other".',
     asCount(1000),
   ),

@@ -1,13 +1,6 @@
-import {
-  type Container,
-  type KernelUnits,
-  type ProcessTable,
-  type ProgramTotals,
-  processState,
-  processStates,
-  startedAtMs,
-} from "../model.ts";
-import { type CounterColumn, counterColumns, type LifeCounters } from "./life-counters.ts";
+import type { Container, KernelUnits, ProcessTable, ProgramTotals } from "../model.ts";
+import { type CounterRows, counterColumns } from "./life-counters.ts";
+import { createGauges, type ProgramGauges } from "./program-gauges.ts";
 
 /** Where programs beyond the bound are summed. */
 const otherProgram = "other";
@@ -21,7 +14,8 @@ export interface SumsInput {
   readonly containerOf: Int32Array;
   /** Row → program. */
   readonly names: readonly string[];
-  readonly used: LifeCounters;
+  /** What each row used since the last scan. */
+  readonly added: CounterRows;
   readonly cpuCores: Float64Array;
   readonly nowMs: number;
 }
@@ -31,16 +25,12 @@ export interface ProgramSums {
   readonly programOf: Int32Array;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Gauges = Mutable<Omit<ProgramTotals, CounterColumn | "name" | "container" | "byState">> & {
-  byState: number[];
-};
-
 interface Group {
   readonly containerId: string;
   readonly name: string;
-  readonly counters: Record<CounterColumn, number>;
-  gauges: Gauges;
+  /** In the order of `counterColumns`; other than CPU time NaN until a member's figure could be read. */
+  readonly counters: Float64Array;
+  readonly gauges: ProgramGauges;
   lastSeenMs: number;
   /** Index in this scan's `programs`. */
   index: number;
@@ -66,11 +56,15 @@ export function createProgramSums(
     const found = own.get(name);
     if (found !== undefined) return found;
     if (count >= maxPrograms && name !== otherProgram) return groupOf(containerId, otherProgram, nowMs);
-    const made = {
+    // CPU time can always be read.
+    const counters = Float64Array.from(counterColumns, (column) =>
+      column.endsWith("Seconds") ? 0 : Number.NaN,
+    );
+    const made: Group = {
       containerId,
       name,
-      counters: noCounters(),
-      gauges: noGauges(),
+      counters,
+      gauges: createGauges(units),
       lastSeenMs: nowMs,
       index: -1,
     };
@@ -95,91 +89,68 @@ export function createProgramSums(
 
   return {
     advance: (input) => {
-      for (const own of groups.values()) {
-        for (const group of own.values()) group.gauges = noGauges();
-      }
+      for (const own of groups.values()) for (const group of own.values()) group.gauges.clear();
       const members: Group[] = [];
       for (let row = 0; row < input.table.length; row++) {
         const container = input.containers[input.containerOf[row] ?? -1];
         const group = groupOf(container?.id ?? "", input.names[row] ?? "", input.nowMs);
         group.lastSeenMs = input.nowMs;
-        addRow(group, row, input, units);
+        group.gauges.add(input.table, row, input.cpuCores[row] ?? Number.NaN);
         members.push(group);
       }
+      addCounters(members, input);
       forget(input);
       const indexOfContainer = new Map(input.containers.map((container, index) => [container.id, index]));
-      const programs = [...groups.values()]
-        .flatMap((own) => [...own.values()])
-        .map((group, index): ProgramTotals => {
-          group.index = index;
-          return {
-            ...group.gauges,
-            ...group.counters,
-            // Sums of ticks as binary fractions: without rounding 0.1 + 0.2 s would read 0.30000000000000004.
-            userSeconds: Math.round(group.counters.userSeconds * 1e6) / 1e6,
-            systemSeconds: Math.round(group.counters.systemSeconds * 1e6) / 1e6,
-            name: group.name,
-            container: indexOfContainer.get(group.containerId) ?? -1,
-          };
-        });
+      const programs: ProgramTotals[] = [];
+      for (const own of groups.values()) {
+        for (const group of own.values()) {
+          group.index = programs.length;
+          programs.push(toTotals(group, indexOfContainer.get(group.containerId) ?? -1));
+        }
+      }
       return { programs, programOf: Int32Array.from(members, (group) => group.index) };
     },
   };
 }
 
-function addRow(group: Group, row: number, input: SumsInput, units: KernelUnits): void {
-  const { table } = input;
-  const { gauges } = group;
-  gauges.processes++;
-  gauges.threads += table.threads[row] ?? 0;
-  gauges.residentBytes += table.residentBytes[row] ?? 0;
-  gauges.virtualBytes += table.virtualBytes[row] ?? 0;
-  gauges.swapBytes = plus(gauges.swapBytes, table.swapBytes[row]);
-  gauges.openFiles = plus(gauges.openFiles, table.openFiles[row]);
-  const cores = input.cpuCores[row] ?? Number.NaN;
-  if (!Number.isNaN(cores)) gauges.cpuCores += cores;
-  const ratio = (table.openFiles[row] ?? Number.NaN) / (table.openFilesLimit[row] ?? Number.NaN);
-  if (!(ratio <= gauges.openFilesWorstRatio) && !Number.isNaN(ratio)) gauges.openFilesWorstRatio = ratio;
-  const state = processStates.indexOf(processState(table.state[row] ?? 0));
-  gauges.byState[state] = (gauges.byState[state] ?? 0) + 1;
-  const started = startedAtMs(table.startTicks[row] ?? 0, units) / 1000;
-  if (!(started >= gauges.oldestStartSeconds)) gauges.oldestStartSeconds = started;
-  for (const column of counterColumns) {
-    const readable = !Number.isNaN(table[column][row] ?? Number.NaN);
-    if (readable) group.counters[column] = plus(group.counters[column], input.used.delta(row, column));
+/** Column by column: a figure that could not be read adds nothing, and the first readable one replaces NaN. */
+function addCounters(members: readonly Group[], { table, added }: SumsInput): void {
+  for (const [index, column] of counterColumns.entries()) {
+    const figures = table[column];
+    const rows = added[index];
+    for (let row = 0; row < members.length; row++) {
+      const counters = members[row]?.counters;
+      if (counters === undefined || Number.isNaN(figures[row])) continue;
+      const sum = counters[index] ?? Number.NaN;
+      counters[index] = (Number.isNaN(sum) ? 0 : sum) + (rows?.[row] ?? 0);
+    }
   }
 }
 
-/** NaN stands for "none readable yet": it gives way to the first figure. */
-function plus(sum: number, figure: number | undefined): number {
-  if (figure === undefined || Number.isNaN(figure)) return sum;
-  return Number.isNaN(sum) ? figure : sum + figure;
-}
-
-function noCounters(): Record<CounterColumn, number> {
+function toTotals({ name, gauges, counters }: Group, container: number): ProgramTotals {
+  const counter = (index: number): number => counters[index] ?? Number.NaN;
+  // Sums of ticks as binary fractions: without rounding 0.1 + 0.2 s would read 0.30000000000000004.
+  const seconds = (index: number): number => Math.round(counter(index) * 1e6) / 1e6;
   return {
-    userSeconds: 0,
-    systemSeconds: 0,
-    readBytes: Number.NaN,
-    writtenBytes: Number.NaN,
-    voluntarySwitches: Number.NaN,
-    involuntarySwitches: Number.NaN,
-    minorFaults: Number.NaN,
-    majorFaults: Number.NaN,
-  };
-}
-
-function noGauges(): Gauges {
-  return {
-    processes: 0,
-    threads: 0,
-    cpuCores: 0,
-    residentBytes: 0,
-    virtualBytes: 0,
-    swapBytes: Number.NaN,
-    openFiles: Number.NaN,
-    openFilesWorstRatio: Number.NaN,
-    byState: processStates.map(() => 0),
-    oldestStartSeconds: Number.NaN,
+    container,
+    name,
+    processes: gauges.processes,
+    threads: gauges.threads,
+    userSeconds: seconds(0),
+    systemSeconds: seconds(1),
+    cpuCores: gauges.cpuCores,
+    residentBytes: gauges.residentBytes,
+    virtualBytes: gauges.virtualBytes,
+    swapBytes: gauges.swapBytes,
+    openFiles: gauges.openFiles,
+    openFilesWorstRatio: gauges.openFilesWorstRatio,
+    readBytes: counter(2),
+    writtenBytes: counter(3),
+    voluntarySwitches: counter(4),
+    involuntarySwitches: counter(5),
+    minorFaults: counter(6),
+    majorFaults: counter(7),
+    byState: gauges.byState.slice(),
+    oldestStartSeconds: gauges.oldestStartSeconds,
   };
 }

@@ -1,6 +1,7 @@
 import type { Container, KernelUnits, ProcessTable, ProgramTotals, Snapshot } from "../model.ts";
 import type { Scan } from "../source/process-source.ts";
-import { createCounters, type LifeCounters } from "./life-counters.ts";
+import { createCpuRates } from "./cpu-rates.ts";
+import { createCounters } from "./life-counters.ts";
 import { createProgramSums } from "./program-sums.ts";
 import { createProgramNamer } from "./programs.ts";
 
@@ -32,7 +33,7 @@ export function createTracker(parts: TrackerParts): Tracker {
   const counters = createCounters();
   const namer = createProgramNamer();
   const sums = createProgramSums(parts.units, parts.maxPrograms);
-  let before: { table: ProcessTable; seconds: number } | undefined;
+  const rates = createCpuRates();
   return {
     advance: (scan, time) => {
       const { table } = scan;
@@ -40,19 +41,17 @@ export function createTracker(parts: TrackerParts): Tracker {
       for (let row = 0; row < table.length; row++) rowByPid.set(table.pid[row] ?? 0, row);
       const { containers, containerOf } = assignContainers(table, parts);
       const { names } = namer.name({ table, rowByPid, containerOf, containers });
-      const used: LifeCounters = counters.advance(table);
-      const seconds = before === undefined ? Number.NaN : time.monotonicSeconds - before.seconds;
-      const cpuCores = coresOf(used, seconds);
+      const added = counters.advance(table);
+      const cpuCores = rates.advance(table, time.monotonicSeconds);
       const { programs, programOf } = sums.advance({
         table,
         containers,
         containerOf,
         names,
-        used,
+        added,
         cpuCores,
         nowMs: time.takenAt,
       });
-      before = { table, seconds: time.monotonicSeconds };
       return Object.freeze({
         takenAt: time.takenAt,
         scanSeconds: time.scanSeconds,
@@ -85,13 +84,4 @@ function assignContainers(table: ProcessTable, parts: TrackerParts) {
     containerOf[row] = index;
   }
   return { containers, containerOf };
-}
-
-function coresOf(used: LifeCounters, seconds: number): Float64Array {
-  const cores = new Float64Array(used.isNew.length);
-  for (let row = 0; row < cores.length; row++) {
-    const spent = used.delta(row, "userSeconds") + used.delta(row, "systemSeconds");
-    cores[row] = used.isNew[row] === 1 || !(seconds > 0) ? Number.NaN : spent / seconds;
-  }
-  return cores;
 }

@@ -112,6 +112,16 @@ test("a reused PID is a new process: it has no share of CPU yet, and its figures
   expect(snapshots.map((one) => program(one, "w").userSeconds)).toEqual([50, 53, 53.5]);
 });
 
+test("a scan right after another keeps the rate: over milliseconds one tick would read as several CPUs", () => {
+  const tracker = makeTracker(() => [web]);
+  const at = (seconds: number, userSeconds: number): number | undefined => {
+    const scan = { table: makeTable([{ ...init, userSeconds }]), problems: [] };
+    const time = { takenAt: seconds * 1000, monotonicSeconds: seconds, scanSeconds: 0 };
+    return tracker.advance(scan, time).cpuCores[0];
+  };
+  expect([at(0, 1), at(1, 1.5), at(1.005, 1.51), at(2, 1.6)]).toEqual([NaN, 0.5, 0.5, expect.closeTo(0.1)]);
+});
+
 test("a figure that cannot be read for a while is not counted twice when it comes back", () => {
   const worker = { pid: 20, parentPid: 10, name: "w", container: "web" };
   const snapshots = track([

@@ -26,8 +26,8 @@ export interface Life {
 
 /** Remembers lives by PID. A PID with another start time is a new life. */
 export interface Lives {
-  /** The life of a process just read, its seldom facts fresh enough. Undefined: it vanished in between. */
-  update(stat: Stat, statBytes: Buffer, scan: number): Life | undefined;
+  /** The life of a process just read, its seldom facts fresh enough. */
+  update(stat: Stat, statBytes: Buffer, scan: number): Life;
   /** Forgets those that this scan did not see. */
   sweep(scan: number): void;
 }

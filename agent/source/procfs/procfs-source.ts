@@ -94,7 +94,6 @@ function readProcess(pid: number, context: Reading): void {
     return;
   }
   const life = context.lives.update(stat, reader.bytes, context.scan);
-  if (life === undefined) return;
   const status = readStatus(folder, context);
   const row = context.columns.length++;
   writeStat(row, stat, life, context);

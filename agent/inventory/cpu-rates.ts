@@ -1,0 +1,46 @@
+import type { ProcessTable } from "../model.ts";
+import { matchRows } from "./life-counters.ts";
+
+/**
+ * Shortest time over which a rate is taken. The kernel counts CPU in ticks of 10 ms: over the few milliseconds between
+ * a scan of the timer and one that an action asked for, a single tick would read as several CPUs.
+ */
+const leastSeconds = 0.5;
+
+/** CPU seconds per second of each process. */
+export interface CpuRates {
+  /** @returns by row; NaN until a process has been seen over the shortest time */
+  advance(table: ProcessTable, monotonicSeconds: number): Float64Array;
+}
+
+export function createCpuRates(): CpuRates {
+  /** The scan that rates are taken against, and the last one with its rates. */
+  let base: { table: ProcessTable; seconds: number } | undefined;
+  let last: { table: ProcessTable; cores: Float64Array } | undefined;
+  return {
+    advance: (table, seconds) => {
+      const cores = new Float64Array(table.length).fill(Number.NaN);
+      const span = base === undefined ? 0 : seconds - base.seconds;
+      if (base === undefined || span >= leastSeconds) {
+        const earlier = matchRows(base?.table, table);
+        for (let row = 0; row < table.length; row++) {
+          const from = earlier[row] ?? -1;
+          if (base !== undefined && from !== -1)
+            cores[row] = (cpuOf(table, row) - cpuOf(base.table, from)) / span;
+        }
+        base = { table, seconds };
+      } else {
+        const earlier = matchRows(last?.table, table);
+        for (let row = 0; row < table.length; row++)
+          cores[row] = last?.cores[earlier[row] ?? -1] ?? Number.NaN;
+      }
+      for (let row = 0; row < cores.length; row++) if ((cores[row] ?? 0) < 0) cores[row] = 0;
+      last = { table, cores };
+      return cores;
+    },
+  };
+}
+
+function cpuOf(table: ProcessTable, row: number): number {
+  return (table.userSeconds[row] ?? 0) + (table.systemSeconds[row] ?? 0);
+}
