@@ -11,7 +11,6 @@ export const counterColumns = [
   "minorFaults",
   "majorFaults",
 ] as const satisfies readonly (keyof ProcessTable)[];
-export type CounterColumn = (typeof counterColumns)[number];
 
 /** One array of figures by row for each of `counterColumns`, in their order; longer than the table. */
 export type CounterRows = readonly Float64Array[];
