@@ -160,6 +160,16 @@ testWith(needs, "a program is respawned with argv, environment, folder, user and
   expect((await processOf(web, "httpd")).ref).toBe(fresh);
 });
 
+testWith(needs, "a program of a container that shares the host's PIDs is restarted and killed", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080"), host: { PidMode: "host" } });
+  const old = await processOf(web, "httpd");
+  expect(old.containerPid).toBeNull();
+  const { json } = await agent.post("/api/v1/restart", { selector: `${web.name}/httpd`, settleSeconds: 0.3 });
+  expect(json).toMatchObject({ driver: "respawn", old: [old.ref] });
+  const killed = await agent.cli("kill", json.new[0], "--grace", "5s");
+  expect(killed).toMatchObject({ code: 0, stdout: `${json.new[0]} httpd: exited after SIGTERM\n` });
+});
+
 testWith(needs, "a program in a container without a shell is respawned", async () => {
   const bare = await containers.run({ argv: ["/sleep", "100001"], image: staticImage });
   await containers.exec(bare.id, ["/sleep", "100002"]);
