@@ -154,6 +154,8 @@ export interface HostReport {
   readonly version: string;
   readonly takenAt: string | null;
   readonly source: string;
+  /** Why it is procfs although BPF would be better; null when it is not, or was asked for. */
+  readonly sourceReason: string | null;
   readonly cgroupVersion: "v1" | "v2" | "hybrid" | "none";
   readonly runtimes: readonly RuntimeRecord[];
   readonly processes: number;

@@ -63,6 +63,7 @@ export function assembleApp(
       version,
       takenAt: snapshot === undefined ? null : new Date(snapshot.takenAt).toISOString(),
       source: host.source.name,
+      sourceReason: host.sourceReason,
       cgroupVersion: host.cgroups.version,
       runtimes: runtimes(),
       processes: snapshot?.table.length ?? 0,

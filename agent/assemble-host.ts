@@ -11,15 +11,18 @@ import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
 import type { Container, KernelUnits, Snapshot } from "./model.ts";
 import { type CgroupLayout, detectCgroups } from "./source/cgroupfs/layout.ts";
 import { readResources } from "./source/cgroupfs/resources.ts";
+import { chooseSource } from "./source/choose-source.ts";
 import type { ProcessSource } from "./source/process-source.ts";
 import { readKernelUnits } from "./source/procfs/kernel-units.ts";
 import { createProcessFiles, type ProcessFiles } from "./source/procfs/process-files.ts";
-import { createProcfsSource } from "./source/procfs/procfs-source.ts";
+import type { Syscalls } from "./syscalls.ts";
 
 /** The parts that read: kernel and engine to snapshots and metrics. */
 export interface Host {
   readonly units: KernelUnits;
   readonly source: ProcessSource;
+  /** Why processes are read by procfs although BPF would be better; null when they are not, or it was asked for. */
+  readonly sourceReason: string | null;
   readonly cgroups: CgroupLayout;
   /** In the order in which they are asked for an id. */
   readonly runtimes: readonly DockerRuntime[];
@@ -36,15 +39,27 @@ export function monotonicMs(): number {
 }
 
 /** @throws AgentError when the host cannot be read, or a setting does not fit */
-export function assembleHost(config: Config, log: Logger, version: string): Host {
+export function assembleHost(
+  config: Config,
+  syscalls: Syscalls | undefined,
+  log: Logger,
+  version: string,
+): Host {
   const units = readKernelUnits(config.pathProcfs);
-  const source = createProcfsSource({ root: config.pathProcfs, units });
+  const { source, reason: sourceReason } = chooseSource({
+    wanted: config.source,
+    procRoot: config.pathProcfs,
+    sysRoot: config.pathSysfs,
+    units,
+    syscalls,
+  });
   const cgroups = detectCgroups(config.pathSysfs);
   const runtimes = [createDockerRuntime({ endpoint: config.dockerSocket, log })];
   const resolver = createContainerResolver(runtimes);
   const own = createOwnMetrics({
     version,
     source: source.name,
+    sourceReason,
     runtimes: () => runtimes.map((runtime) => runtime.status()),
   });
   const tracker = createTracker({
@@ -68,6 +83,7 @@ export function assembleHost(config: Config, log: Logger, version: string): Host
   return {
     units,
     source,
+    sourceReason,
     cgroups,
     runtimes,
     resolver,

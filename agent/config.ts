@@ -112,8 +112,8 @@ const settings = {
     "source",
     "NAME",
     "auto",
-    "How processes are read: auto or procfs.",
-    asChoice(["auto", "procfs"] as const),
+    "How processes are read: auto (BPF where it can be had), bpf or procfs.",
+    asChoice(["auto", "bpf", "procfs"] as const),
   ),
   dockerSocket: setting(
     "docker.socket",

@@ -27,7 +27,7 @@ export interface RunningAgent {
  */
 export async function runAgent(config: Config, log: Logger, version: string): Promise<RunningAgent> {
   const { syscalls, syscallsReason } = await trySyscalls();
-  const host = assembleHost(config, log, version);
+  const host = assembleHost(config, syscalls, log, version);
   const audit = createAudit(config.auditFile, Date.now);
   const control = assembleControl(config, host, syscalls, audit, log);
   const parts = assembleApp(config, host, control, audit, syscalls, version, log);
@@ -60,12 +60,13 @@ export async function examineWithoutAgent(
   log: Logger,
   version: string,
 ): Promise<readonly Finding[]> {
-  const { syscallsReason } = await trySyscalls();
-  const host = assembleHost(config, log, version);
+  const { syscalls, syscallsReason } = await trySyscalls();
+  const host = assembleHost(config, syscalls, log, version);
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));
     return examine(config, host, syscallsReason);
   } finally {
+    host.source.close();
     for (const runtime of host.runtimes) runtime.close();
   }
 }
@@ -86,6 +87,7 @@ function examine(config: Config, host: Host, syscallsReason: string | null): rea
     uid: process.geteuid?.() ?? 0,
     cgroupVersion: host.cgroups.version,
     source: host.source.name,
+    sourceReason: host.sourceReason,
     runtimes: host.runtimes.map((runtime) => runtime.status()),
     syscallsReason,
   });
@@ -101,6 +103,7 @@ function introduce(
   const running = snapshot.containers.filter((container) => container.state === "running").length;
   log.info(`pidward ${version}`, {
     source: host.source.name,
+    ...(host.sourceReason === null ? {} : { withoutBpf: host.sourceReason }),
     cgroups: host.cgroups.version,
     processes: snapshot.table.length,
     containers: snapshot.containers.length,

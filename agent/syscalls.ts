@@ -19,6 +19,14 @@ export interface Syscalls {
   readonly openInRoot: (rootFd: number, path: string, flags: number) => number | undefined;
   /** SO_PEERCRED of unix(7): who connected, as the kernel noted it then; undefined for other sockets. */
   readonly peerCredentials: (socketFd: number) => { readonly pid: number; readonly uid: number } | undefined;
+  /**
+   * bpf(2) with its attributes as bytes; gives the descriptor or 0. Buffers whose addresses are in the attributes must
+   * be kept alive by the caller until it returns.
+   * @throws AgentError `unavailable` with the errno
+   */
+  readonly bpf: (command: number, attributes: Buffer) => number;
+  /** Where a buffer's bytes are in memory; valid while the buffer is. */
+  readonly addressOf: (buffer: Buffer) => bigint;
 }
 
 // The numbers of calls made since 2019 are the same on every architecture that Node runs on
@@ -26,6 +34,16 @@ export interface Syscalls {
 const SYS_pidfd_send_signal = 424;
 const SYS_pidfd_open = 434;
 const SYS_openat2 = 437;
+
+// Older than that, so each architecture has its own: arch/*/entry/syscalls, include/uapi/asm-generic/unistd.h.
+const bpfNumbers: Readonly<Record<string, number>> = {
+  x64: 321,
+  arm64: 280,
+  riscv64: 280,
+  loong64: 280,
+  ppc64: 361,
+  s390x: 351,
+};
 
 const POLLIN = 1;
 const O_CLOEXEC = 0o2000000;
@@ -49,6 +67,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const pidfdOpen = libc.func("syscall", "long", ["long", "int", "uint"]);
     const pidfdSendSignal = libc.func("syscall", "long", ["long", "int", "int", "void *", "uint"]);
     const openat2 = libc.func("syscall", "long", ["long", "int", "str", "void *", "size_t"]);
+    const bpf = libc.func("syscall", "long", ["long", "int", "void *", "uint"]);
     const poll = libc.func("poll", "int", ["void *", "ulong", "int"]);
     const getsockopt = libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]);
     return {
@@ -90,6 +109,15 @@ export async function loadSyscalls(): Promise<Syscalls> {
         const pid = credentials.readInt32LE(0);
         return pid === 0 ? undefined : { pid, uid: credentials.readUInt32LE(4) };
       },
+      bpf: (command, attributes) => {
+        const number = bpfNumbers[process.arch];
+        if (number === undefined)
+          throw new AgentError("unavailable", `bpf(2) has no known number on ${process.arch}`);
+        const result: number = bpf(number, command, attributes, attributes.length);
+        if (result >= 0) return result;
+        throw new AgentError("unavailable", `bpf(2) command ${command} was refused: ${errno()}`);
+      },
+      addressOf: (buffer) => BigInt(koffi.address(buffer)),
     };
   } catch (error) {
     throw new AgentError("unavailable", `koffi cannot be loaded: ${reasonOf(error)}`, { cause: error });

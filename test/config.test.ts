@@ -54,7 +54,7 @@ test.each([
   [["--web.listen-address=here"], {}, "HOST:PORT"],
   [["--web.listen-address=:99999"], {}, "HOST:PORT"],
   [["--control.socket=relative"], {}, "absolute"],
-  [["--source=bpf"], {}, "auto, procfs"],
+  [["--source=ebpf"], {}, "auto, bpf, procfs"],
   [["--log.level=loud"], {}, "error, warn, info, debug"],
   [["extra"], {}, 'unexpected argument "extra"'],
   [[], { PIDWARD_METRICS_MAX_SERIES: "many" }, 'PIDWARD_METRICS_MAX_SERIES: "many"'],

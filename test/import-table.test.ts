@@ -16,7 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ["model"],
   config: ["errors", "flags", "log", "spans"],
   syscalls: ["errors"],
-  source: ["model", "api", "errors"],
+  source: ["model", "api", "errors", "syscalls"],
   containers: ["model", "errors"],
   managers: ["errors", "syscalls"],
   inventory: ["model", "api", "errors", "log", "source", "containers", "managers"],
@@ -67,7 +67,7 @@ const partOf = (file: string): string => file.split("/")[0]?.replace(/\.ts$/, ""
 
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(path.join(agent, file), "utf8");
-  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map(
+  const specifiers = [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)"([^"]+)"/g)].map(
     (match) => match[1] ?? "",
   );
   return specifiers.map((specifier) => {

@@ -203,6 +203,7 @@ export const hostReport = z.object({
   version: z.string(),
   takenAt: time.nullable(),
   source: z.string(),
+  sourceReason: z.string().nullable(),
   cgroupVersion: z.enum(["v1", "v2", "hybrid", "none"]),
   runtimes: z.array(runtime),
   processes: figure,

@@ -19,6 +19,8 @@ export interface DoctorParts {
   readonly uid: number;
   readonly cgroupVersion: string;
   readonly source: string;
+  /** Why it is not BPF; null when it is, or procfs was asked for. */
+  readonly sourceReason: string | null;
   readonly runtimes: readonly RuntimeRecord[];
   /** Why system calls cannot be made directly; null when they can. */
   readonly syscallsReason: string | null;
@@ -35,7 +37,7 @@ export function examineHost(parts: DoctorParts): readonly Finding[] {
     examineTypeInformation(parts),
     ...parts.runtimes.map(examineRuntime),
     examineSyscalls(parts),
-    { subject: "source", level: "ok", message: `processes are read by ${parts.source}`, remedy: null },
+    examineSource(parts),
   ];
 }
 
@@ -136,6 +138,18 @@ function examineRuntime(runtime: RuntimeRecord): Finding {
     level: "missing",
     message: `${runtime.reason ?? `no answer at ${runtime.endpoint}`}: containers have no names, nothing can be restarted`,
     remedy: "start the engine, or say where it is with --docker.socket or DOCKER_HOST",
+  };
+}
+
+function examineSource({ source, sourceReason }: DoctorParts): Finding {
+  const message = `processes are read by ${source}`;
+  if (sourceReason === null) return { subject: "source", level: "ok", message, remedy: null };
+  return {
+    subject: "source",
+    level: "info",
+    message: `${message}, since BPF cannot be used: ${sourceReason}`,
+    remedy:
+      "BPF needs a kernel from 6.2 on with type information, and root or CAP_BPF with CAP_PERFMON (or CAP_SYS_ADMIN)",
   };
 }
 

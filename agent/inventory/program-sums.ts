@@ -5,6 +5,9 @@ import { createGauges, type ProgramGauges } from "./program-gauges.ts";
 /** Where programs beyond the bound are summed. */
 const otherProgram = "other";
 
+/** What runc calls a container's first process until it has become the program. */
+const startingName = /^runc:\[\d:\w+\]$/;
+
 /** How long the counters of a program without processes are kept while its container is there. */
 const forgetAfterMs = 15 * 60_000;
 
@@ -77,8 +80,8 @@ export function createProgramSums(
     const present = new Set(["", ...input.containers.map((container) => container.id)]);
     for (const [containerId, own] of groups) {
       for (const [name, group] of own) {
-        const idle = group.gauges.processes === 0;
-        if (idle && (!present.has(containerId) || input.nowMs - group.lastSeenMs > forgetAfterMs)) {
+        const isOld = input.nowMs - group.lastSeenMs > forgetAfterMs || startingName.test(name);
+        if (group.gauges.processes === 0 && (isOld || !present.has(containerId))) {
           own.delete(name);
           count--;
         }

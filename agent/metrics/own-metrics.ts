@@ -6,6 +6,7 @@ import type { Family } from "./families.ts";
 export interface OwnMetricsParts {
   readonly version: string;
   readonly source: string;
+  readonly sourceReason: string | null;
   /** Asked at each rendering. */
   readonly runtimes: () => readonly { readonly name: string; readonly available: boolean }[];
 }
@@ -46,8 +47,8 @@ export const ownFamilies = {
   source: {
     name: "pidward_source_info",
     type: "gauge",
-    help: "How processes are read; always 1.",
-    labels: ["source"],
+    help: "How processes are read, and why not by BPF; always 1.",
+    labels: ["source", "reason"],
   },
   build: {
     name: "pidward_build_info",
@@ -78,7 +79,9 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   });
   const problems = new Counter(settings(ownFamilies.problems));
   const actions = new Counter(settings(ownFamilies.actions));
-  new Gauge(settings(ownFamilies.source)).labels(parts.source).set(1);
+  new Gauge(settings(ownFamilies.source))
+    .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
+    .set(1);
   new Gauge(settings(ownFamilies.build)).labels(parts.version).set(1);
   new Gauge({
     ...settings(ownFamilies.runtimeUp),

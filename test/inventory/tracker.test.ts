@@ -166,6 +166,15 @@ test("programs of a container that was removed are forgotten", () => {
   expect(snapshot.programs.map((one) => one.name)).toEqual(["systemd"]);
 });
 
+test("what a runtime is called while it starts a container is no program for long", () => {
+  const starting = { ...init, name: "runc:[2:INIT]" };
+  const snapshots = track([[starting], [init]]);
+  expect(snapshots.map((one) => one.programs.map((program) => program.name))).toEqual([
+    ["runc:[2:INIT]"],
+    ["init"],
+  ]);
+});
+
 test("a loop of parents in a torn scan ends", () => {
   const [snapshot] = track([
     [

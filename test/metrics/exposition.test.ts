@@ -93,7 +93,12 @@ test("the top processes are those that use most, each once", () => {
 
 test("the agent's own metrics count scans, problems and acts, in both formats", async () => {
   const runtimes = () => [{ name: "docker", available: false }];
-  const own = createOwnMetrics({ version: "1.2.3", source: "procfs", runtimes });
+  const own = createOwnMetrics({
+    version: "1.2.3",
+    source: "procfs",
+    sourceReason: "no rights\nlog",
+    runtimes,
+  });
   own.scanned({ scanSeconds: 0.02, problems: degradedScene().problems });
   own.acted("signal", "none", "done");
   const text = await own.render("text");
@@ -105,7 +110,7 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
     values.get('pidward_control_actions_total{"action":"signal","driver":"none","outcome":"done"}'),
   ).toBe(1);
   expect(values.get('pidward_runtime_up{"runtime":"docker"}')).toBe(0);
-  expect(values.get('pidward_source_info{"source":"procfs"}')).toBe(1);
+  expect(values.get('pidward_source_info{"source":"procfs","reason":"no rights"}')).toBe(1);
   expect(values.get("pidward_scan_duration_seconds_count{}")).toBe(1);
   const open = await own.render("openmetrics");
   expect(open.endsWith("# EOF\n")).toBe(true);

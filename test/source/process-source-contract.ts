@@ -137,7 +137,8 @@ export function processSourceContract(name: string, create: () => ProcessSource)
       await source.scan();
       const before = readdirSync("/proc/self/fd").length;
       for (let index = 0; index < 200; index++) await source.scan();
-      expect(readdirSync("/proc/self/fd").length).toBe(before);
+      // Those of earlier tests' children may still have been closing.
+      expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
       source.close();
     }, 30_000);
   });

@@ -1,112 +1,184 @@
+import { kernelThreadFlag } from "../../model.ts";
 import type { ProblemCollector } from "../problems.ts";
 import type { FileReader, ReadFailure } from "./files.ts";
 import { openFilesLimit } from "./limits.ts";
-import type { Stat } from "./stat.ts";
+import { parseStatus } from "./status.ts";
 import { parseStrings } from "./strings.ts";
 
 /** How much of a command line is kept: a container's processes could fill the agent's memory with long ones. */
 const maxCommandBytes = 8 * 1024;
-/** Every so many scans what hardly changes is read again: processes move between cgroups and rename themselves. */
-const rereadEvery = 60;
-const PF_KTHREAD = 0x00200000;
 
 /** One life of a process, with what changes seldom or never. */
 export interface Life {
   readonly startTicks: number;
-  /** The bytes of `comm`, to see a change without making a string. */
-  comm: Buffer;
   name: string;
   command: readonly string[] | null;
+  /** Text of /proc/PID/cgroup. */
   cgroup: string;
-  /** Soft limit; NaN while unreadable. */
+  /** Soft limit; NaN while unreadable or not asked for. */
   openFilesLimit: number;
-  sightings: number;
-  lastScan: number;
+  /** As `ProcessTable.containerPid`; -1 while unreadable or not asked for. */
+  containerPid: number;
+}
+
+/** A process as a scan just saw it. */
+export interface Sighting {
+  readonly pid: number;
+  readonly startTicks: number;
+  /** Character code of the state's letter. */
+  readonly state: number;
+  readonly flags: number;
+  /** Where `comm` is; it may be overwritten after the call. */
+  readonly bytes: Buffer;
+  readonly commFrom: number;
+  readonly commEnd: number;
+  /** Changes when the process moves to another cgroup; 0 where the source cannot tell. */
+  readonly cgroupKey: number;
+}
+
+export interface LivesParts {
+  readonly root: string;
+  readonly reader: FileReader;
+  readonly problems: () => ProblemCollector;
+  /** After so many scans what can change unseen is read again: titles, and cgroups without a key. */
+  readonly rereadEvery: number;
+  readonly needsLimits: boolean;
+  readonly needsContainerPid: boolean;
 }
 
 /** Remembers lives by PID. A PID with another start time is a new life. */
 export interface Lives {
-  /** The life of a process just read, its seldom facts fresh enough. */
-  update(stat: Stat, statBytes: Buffer, scan: number): Life;
+  /** The life of a process just seen, its seldom facts fresh enough. */
+  update(sighting: Sighting, scan: number): Life;
+  /** Whether the next `update` of this process will read files. */
+  isKnown(pid: number, startTicks: number): boolean;
   /** Forgets those that this scan did not see. */
   sweep(scan: number): void;
 }
 
-export function createLives(procRoot: string, reader: FileReader, problems: () => ProblemCollector): Lives {
-  const byPid = new Map<number, Life>();
-  // Equal texts are one string: thousands of processes share a few cgroups.
-  let texts = new Map<string, string>();
-  const shared = (text: string): string => {
-    const known = texts.get(text);
-    if (known !== undefined) return known;
-    texts.set(text, text);
-    return text;
-  };
+interface RememberedLife extends Life {
+  /** The bytes of `comm`, to see a change without making a string. */
+  comm: Buffer;
+  cgroupKey: number;
+  sightings: number;
+  lastScan: number;
+}
+
+export function createLives(parts: LivesParts): Lives {
+  const { root, reader, problems } = parts;
+  const byPid = new Map<number, RememberedLife>();
+  const texts = createSharedTexts();
   const report = (failure: ReadFailure, name: string): undefined => {
     if (failure === "gone") return undefined;
     problems().add(failure, `/proc/PID/${name}`, `the kernel refused to give ${name}`);
     return undefined;
   };
   const readText = (pid: number, name: string): string | undefined => {
-    const length = reader.read(`${procRoot}/${pid}/${name}`);
+    const length = reader.read(`${root}/${pid}/${name}`);
     return typeof length === "number" ? reader.bytes.toString("utf8", 0, length) : report(length, name);
   };
   const readCommand = (pid: number): readonly string[] | null => {
-    const length = reader.read(`${procRoot}/${pid}/cmdline`);
+    const length = reader.read(`${root}/${pid}/cmdline`);
     if (typeof length === "string") return report(length, "cmdline") ?? null;
     return parseStrings(reader.bytes, Math.min(length, maxCommandBytes));
   };
-  const refresh = (life: Life, stat: Stat): void => {
-    life.cgroup = shared(readText(stat.pid, "cgroup") ?? life.cgroup);
-    const hasMemory = (stat.flags & PF_KTHREAD) === 0 && stat.state !== "Z".charCodeAt(0);
+  const readContainerPid = (pid: number): number => {
+    const length = reader.read(`${root}/${pid}/status`);
+    if (typeof length === "string") return report(length, "status") ?? -1;
+    const { innermostPid } = parseStatus(reader.bytes, length);
+    return Number.isNaN(innermostPid) ? -1 : innermostPid;
+  };
+  const readCgroup = (life: RememberedLife, { pid, cgroupKey }: Sighting): void => {
+    life.cgroup = texts.share(readText(pid, "cgroup") ?? life.cgroup);
+    life.cgroupKey = cgroupKey;
+  };
+  const refresh = (life: RememberedLife, sighting: Sighting): void => {
+    const { pid, state, flags, cgroupKey } = sighting;
+    if (cgroupKey === 0 || life.cgroup === "") readCgroup(life, sighting);
+    // The PID inside is given at birth and never changes.
+    if (parts.needsContainerPid && life.containerPid === -1) life.containerPid = readContainerPid(pid);
+    const hasMemory = (flags & kernelThreadFlag) === 0 && state !== "Z".charCodeAt(0);
     if (!hasMemory) {
       life.command = [];
       return;
     }
     // The command line is read from the process's memory under its lock: one that hangs in the kernel can hold it.
-    if (stat.state === "D".charCodeAt(0)) life.sightings = 1;
-    else life.command = readCommand(stat.pid) ?? life.command;
-    life.openFilesLimit = openFilesLimit(readText(stat.pid, "limits") ?? "");
+    if (state === "D".charCodeAt(0)) life.sightings = 1;
+    else life.command = readCommand(pid) ?? life.command;
+    if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
   return {
-    update: (stat, statBytes, scan) => {
-      const comm = statBytes.subarray(stat.commFrom, stat.commEnd);
-      let life = byPid.get(stat.pid);
-      const isNew = life === undefined || life.startTicks !== stat.startTicks;
-      const renamed = isNew || life === undefined || !life.comm.equals(comm);
-      if (isNew || life === undefined) {
-        life = {
-          startTicks: stat.startTicks,
-          comm: Buffer.from(comm),
-          name: "",
-          command: null,
-          cgroup: "",
-          openFilesLimit: Number.NaN,
-          sightings: 0,
-          lastScan: scan,
-        };
-        byPid.set(stat.pid, life);
+    isKnown: (pid, startTicks) => {
+      const life = byPid.get(pid);
+      return life !== undefined && life.startTicks === startTicks && life.sightings >= 2;
+    },
+    update: (sighting, scan) => {
+      const { pid, startTicks, bytes, commFrom, commEnd } = sighting;
+      let life = byPid.get(pid);
+      if (life === undefined || life.startTicks !== startTicks) {
+        life = newLife(startTicks);
+        byPid.set(pid, life);
       }
+      const renamed = life.sightings === 0 || !sameBytes(life.comm, bytes, commFrom, commEnd);
       if (renamed) {
-        // Copied first: the bytes are the reader's, and the next read overwrites them.
-        life.comm = Buffer.from(comm);
-        life.name = shared(life.comm.toString("utf8"));
+        // Copied: the bytes are the reader's, and the next read overwrites them.
+        life.comm = Buffer.from(bytes.subarray(commFrom, commEnd));
+        life.name = texts.share(life.comm.toString("utf8"));
       }
       life.sightings++;
       life.lastScan = scan;
       // The second look catches what a young process does after its start: join a cgroup, set its title.
-      if (renamed || life.sightings === 2 || (scan + stat.pid) % rereadEvery === 0) refresh(life, stat);
+      if (renamed || life.sightings === 2 || (scan + pid) % parts.rereadEvery === 0) refresh(life, sighting);
+      if (life.cgroupKey !== sighting.cgroupKey) readCgroup(life, sighting);
       return life;
     },
     sweep: (scan) => {
       for (const [pid, life] of byPid) if (life.lastScan !== scan) byPid.delete(pid);
-      if (texts.size > 2 * byPid.size + 1000) {
-        texts = new Map();
-        for (const life of byPid.values()) {
-          life.name = shared(life.name);
-          life.cgroup = shared(life.cgroup);
-        }
+      texts.sweep(byPid);
+    },
+  };
+}
+
+function newLife(startTicks: number): RememberedLife {
+  return {
+    startTicks,
+    comm: Buffer.alloc(0),
+    name: "",
+    command: null,
+    cgroup: "",
+    cgroupKey: 0,
+    openFilesLimit: Number.NaN,
+    containerPid: -1,
+    sightings: 0,
+    lastScan: 0,
+  };
+}
+
+/** Equal texts become one string: thousands of processes share a few names and cgroups. */
+function createSharedTexts() {
+  let texts = new Map<string, string>();
+  const share = (text: string): string => {
+    const known = texts.get(text);
+    if (known !== undefined) return known;
+    texts.set(text, text);
+    return text;
+  };
+  return {
+    share,
+    /** Drops those of lives that have ended, when they have become many. */
+    sweep: (byPid: ReadonlyMap<number, Life>): void => {
+      if (texts.size <= 2 * byPid.size + 1000) return;
+      texts = new Map();
+      for (const life of byPid.values()) {
+        life.name = share(life.name);
+        life.cgroup = share(life.cgroup);
       }
     },
   };
+}
+
+function sameBytes(known: Buffer, bytes: Buffer, from: number, end: number): boolean {
+  if (known.length !== end - from) return false;
+  for (let index = 0; index < known.length; index++) if (known[index] !== bytes[from + index]) return false;
+  return true;
 }

@@ -1,23 +1,38 @@
-import { readdirSync, statfsSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { AgentError, reasonOf } from "../../errors.ts";
-import type { KernelUnits } from "../../model.ts";
+import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
 import { type ColumnWriter, createColumns, finishColumns } from "../columns.ts";
 import { createProblems, type ProblemCollector } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
-import { createFileReader, type FileReader, failureOf } from "./files.ts";
+import { createFileReader, type FileReader } from "./files.ts";
 import { parseIo } from "./io.ts";
 import { createLives, type Life, type Lives } from "./lives.ts";
+import { createOpenFilesCounter } from "./open-files.ts";
 import { parseStat, type Stat } from "./stat.ts";
 import { parseStatus, type Status } from "./status.ts";
 
 /** Processes between two yields to the event loop: at 50–80 µs each a block of some milliseconds. */
 const chunk = 64;
-const PF_KTHREAD = 0x00200000;
 
 export interface ProcfsParts {
   readonly root: string;
   readonly units: KernelUnits;
+}
+
+/** Reads single processes into rows, remembering what hardly changes. */
+export interface RowReader {
+  /** Adds the row of one process, or none when it vanished. */
+  read(pid: number, scan: RowScan): void;
+  /** Forgets the processes that this scan did not read. */
+  sweep(scan: RowScan): void;
+}
+
+/** One scan: where rows and problems go, and its number, which ascends. */
+export interface RowScan {
+  readonly columns: ColumnWriter;
+  readonly problems: ProblemCollector;
+  readonly number: number;
 }
 
 /**
@@ -26,48 +41,54 @@ export interface ProcfsParts {
  * milliseconds and holds the process's memory lock.
  */
 export function createProcfsSource(parts: ProcfsParts): ProcessSource {
-  const reader = createFileReader();
-  const countsFiles = fdSizeCounts(parts.root);
-  let problems = createProblems();
+  const rows = createRowReader(parts);
   let scans = 0;
-  const lives = createLives(parts.root, reader, () => problems);
   return {
     name: "procfs",
     scan: async (): Promise<Scan> => {
-      problems = createProblems();
-      scans++;
       const pids = listPids(parts.root);
-      const columns = createColumns(pids.length);
-      const context: Reading = { ...parts, reader, countsFiles, lives, problems, scan: scans, columns };
+      const scan = { columns: createColumns(pids.length), problems: createProblems(), number: ++scans };
       for (let index = 0; index < pids.length; index++) {
         if (index % chunk === chunk - 1) await yieldToLoop();
-        readProcess(pids[index] ?? 0, context);
+        rows.read(pids[index] ?? 0, scan);
       }
-      lives.sweep(scans);
-      return { table: finishColumns(columns), problems: problems.list() };
+      rows.sweep(scan);
+      return { table: finishColumns(scan.columns), problems: scan.problems.list() };
     },
     close: () => {},
   };
 }
 
-interface Reading extends ProcfsParts {
+export function createRowReader(parts: ProcfsParts): RowReader {
+  const reader = createFileReader();
+  const countOpenFiles = createOpenFilesCounter(parts.root);
+  let problems = createProblems();
+  const lives = createLives({
+    root: parts.root,
+    reader,
+    problems: () => problems,
+    rereadEvery: 60,
+    needsLimits: true,
+    // Read with the rest of status at each scan.
+    needsContainerPid: false,
+  });
+  return {
+    read: (pid, scan) => {
+      problems = scan.problems;
+      readProcess(pid, { ...parts, ...scan, reader, countOpenFiles, lives });
+    },
+    sweep: ({ number }) => lives.sweep(number),
+  };
+}
+
+interface Reading extends ProcfsParts, RowScan {
   readonly reader: FileReader;
-  readonly countsFiles: boolean;
+  readonly countOpenFiles: ReturnType<typeof createOpenFilesCounter>;
   readonly lives: Lives;
-  readonly problems: ProblemCollector;
-  readonly scan: number;
-  readonly columns: ColumnWriter;
 }
 
-const PROC_SUPER_MAGIC = 0x9fa0;
-
-/** Since Linux 6.2 the size of /proc/PID/fd is the number of open files; before, it is 0 and the folder is listed. */
-function fdSizeCounts(root: string): boolean {
-  const size = statSync("/proc/self/fd", { throwIfNoEntry: false })?.size ?? 0;
-  return size > 0 && statfsSync(root).type === PROC_SUPER_MAGIC;
-}
-
-function listPids(root: string): Int32Array {
+/** The PIDs of a procfs, ascending. @throws AgentError `unavailable` when it cannot be listed */
+export function listPids(root: string): Int32Array {
   let names: string[];
   try {
     names = readdirSync(root);
@@ -79,7 +100,6 @@ function listPids(root: string): Int32Array {
   return Int32Array.from(names.filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number)).sort();
 }
 
-/** Adds the row of one process, or none when it vanished. */
 function readProcess(pid: number, context: Reading): void {
   const { reader, problems } = context;
   const folder = `${context.root}/${pid}`;
@@ -93,7 +113,7 @@ function readProcess(pid: number, context: Reading): void {
     problems.add("malformed", "/proc/PID/stat", "not in the form of proc_pid_stat(5)");
     return;
   }
-  const life = context.lives.update(stat, reader.bytes, context.scan);
+  const life = context.lives.update({ ...stat, bytes: reader.bytes, cgroupKey: 0 }, context.number);
   const status = readStatus(folder, context);
   const row = context.columns.length++;
   writeStat(row, stat, life, context);
@@ -139,11 +159,11 @@ function writeStatus(row: number, status: Status | undefined, { columns }: Readi
 /** I/O and open files: a kernel thread has neither, a zombie has closed its files. */
 function writeCosts(row: number, folder: string, stat: Stat, context: Reading): void {
   const { columns, reader, problems } = context;
-  const isKernel = (stat.flags & PF_KTHREAD) !== 0;
+  const isKernel = (stat.flags & kernelThreadFlag) !== 0;
   const isZombie = stat.state === "Z".charCodeAt(0);
   columns.readBytes[row] = isKernel ? 0 : Number.NaN;
   columns.writtenBytes[row] = isKernel ? 0 : Number.NaN;
-  columns.openFiles[row] = isKernel || isZombie ? 0 : countOpenFiles(folder, context);
+  columns.openFiles[row] = isKernel || isZombie ? 0 : context.countOpenFiles(stat.pid, problems);
   if (isKernel) return;
   const length = reader.read(`${folder}/io`);
   if (typeof length === "string") {
@@ -157,17 +177,4 @@ function writeCosts(row: number, folder: string, stat: Stat, context: Reading): 
   }
   columns.readBytes[row] = io.readBytes;
   columns.writtenBytes[row] = io.writtenBytes;
-}
-
-function countOpenFiles(folder: string, { countsFiles, problems }: Reading): number {
-  const path = `${folder}/fd`;
-  try {
-    if (countsFiles) return statSync(path, { throwIfNoEntry: false })?.size ?? Number.NaN;
-    return readdirSync(path).length;
-  } catch (error) {
-    const failure = failureOf(error);
-    if (failure !== "gone")
-      problems.add(failure, "/proc/PID/fd", "needs the process's user or CAP_SYS_PTRACE");
-    return Number.NaN;
-  }
 }

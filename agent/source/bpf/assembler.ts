@@ -1,0 +1,103 @@
+// eBPF instructions (Documentation/bpf/standardization/instruction-set.rst), eight bytes each:
+// u8 opcode; u8 dst:4, src:4; s16 offset; s32 immediate
+
+/** r0 result · r1–r5 arguments, lost at a call · r6–r9 kept · r10 the frame, read only */
+export type Register = "r0" | "r1" | "r2" | "r3" | "r4" | "r5" | "r6" | "r7" | "r8" | "r9" | "r10";
+export type Width = 1 | 2 | 4 | 8;
+
+/** Instructions one after the other; labels are resolved at the end. */
+export interface Assembler {
+  /** dst = src */
+  move(dst: Register, src: Register | number): void;
+  add(dst: Register, src: Register | number): void;
+  subtract(dst: Register, src: Register | number): void;
+  and(dst: Register, src: Register | number): void;
+  shiftRight(dst: Register, bits: number): void;
+  multiply(dst: Register, src: Register | number): void;
+  /** dst = a 64-bit constant */
+  loadConstant(dst: Register, value: bigint): void;
+  /** dst = *(base + offset), zero-extended */
+  load(dst: Register, base: Register, offset: number, width: Width): void;
+  /** *(base + offset) = src */
+  store(base: Register, offset: number, src: Register, width: Width): void;
+  jump(label: string): void;
+  jumpIfEqual(a: Register, b: Register | number, label: string): void;
+  jumpIfNotEqual(a: Register, b: Register | number, label: string): void;
+  /** Unsigned. */
+  jumpIfGreaterOrEqual(a: Register, b: Register | number, label: string): void;
+  label(name: string): void;
+  /** A helper by its number (enum bpf_func_id). */
+  call(helper: number): void;
+  exit(): void;
+  /** @throws RangeError for a label that is not there or too far away */
+  assemble(): Buffer;
+}
+
+const widthBits: Readonly<Record<Width, number>> = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 };
+const fromRegister = 0x08;
+
+export function createAssembler(): Assembler {
+  const code: number[] = [];
+  const labels = new Map<string, number>();
+  const jumps: { at: number; label: string }[] = [];
+  const emit = (opcode: number, dst: number, src: number, offset: number, immediate: number): void => {
+    const word = Buffer.alloc(8);
+    word.writeUInt8(opcode, 0);
+    word.writeUInt8(dst | (src << 4), 1);
+    word.writeInt16LE(offset, 2);
+    word.writeInt32LE(immediate | 0, 4);
+    code.push(...word);
+  };
+  const arithmetic = (opcode: number, dst: Register, src: Register | number): void => {
+    if (typeof src === "number") emit(opcode, numberOf(dst), 0, 0, src);
+    else emit(opcode | fromRegister, numberOf(dst), numberOf(src), 0, 0);
+  };
+  const conditional = (opcode: number, a: Register, b: Register | number, label: string): void => {
+    jumps.push({ at: code.length / 8, label });
+    arithmetic(opcode, a, b);
+  };
+  return {
+    move: (dst, src) => arithmetic(0xb7, dst, src),
+    add: (dst, src) => arithmetic(0x07, dst, src),
+    subtract: (dst, src) => arithmetic(0x17, dst, src),
+    and: (dst, src) => arithmetic(0x57, dst, src),
+    shiftRight: (dst, bits) => arithmetic(0x77, dst, bits),
+    multiply: (dst, src) => arithmetic(0x27, dst, src),
+    loadConstant: (dst, value) => {
+      emit(0x18, numberOf(dst), 0, 0, Number(BigInt.asIntN(32, value)));
+      emit(0, 0, 0, 0, Number(BigInt.asIntN(32, value >> 32n)));
+    },
+    load: (dst, base, offset, width) =>
+      emit(0x61 | widthBits[width], numberOf(dst), numberOf(base), offset, 0),
+    store: (base, offset, src, width) =>
+      emit(0x63 | widthBits[width], numberOf(base), numberOf(src), offset, 0),
+    jump: (label) => {
+      jumps.push({ at: code.length / 8, label });
+      emit(0x05, 0, 0, 0, 0);
+    },
+    jumpIfEqual: (a, b, label) => conditional(0x15, a, b, label),
+    jumpIfNotEqual: (a, b, label) => conditional(0x55, a, b, label),
+    jumpIfGreaterOrEqual: (a, b, label) => conditional(0x35, a, b, label),
+    label: (name) => {
+      if (labels.has(name)) throw new RangeError(`label ${name} stands twice`);
+      labels.set(name, code.length / 8);
+    },
+    call: (helper) => emit(0x85, 0, 0, 0, helper),
+    exit: () => emit(0x95, 0, 0, 0, 0),
+    assemble: () => {
+      const program = Buffer.from(code);
+      for (const { at, label } of jumps) {
+        const target = labels.get(label);
+        if (target === undefined) throw new RangeError(`there is no label ${label}`);
+        const distance = target - at - 1;
+        if (distance < -32_768 || distance > 32_767) throw new RangeError(`label ${label} is too far away`);
+        program.writeInt16LE(distance, at * 8 + 2);
+      }
+      return program;
+    },
+  };
+}
+
+function numberOf(register: Register): number {
+  return Number(register.slice(1));
+}

@@ -1,0 +1,107 @@
+import { closeSync, readFileSync, readSync } from "node:fs";
+import { setImmediate as yieldToLoop } from "node:timers/promises";
+import { AgentError, reasonOf } from "../../errors.ts";
+import type { KernelUnits } from "../../model.ts";
+import type { Syscalls } from "../../syscalls.ts";
+import { createColumns, finishColumns } from "../columns.ts";
+import { createProblems } from "../problems.ts";
+import type { ProcessSource, Scan } from "../process-source.ts";
+import { createRowReader, listPids, type RowScan } from "../procfs/procfs-source.ts";
+import { type Btf, parseBtf } from "./btf.ts";
+import { loadTaskIterator } from "./loader.ts";
+import { assembleTaskIterator } from "./task-iterator.ts";
+import { createTaskRecords, type TaskRecords, words } from "./task-records.ts";
+import { createTaskRows } from "./task-rows.ts";
+
+/** Scans between two looks for processes that the iterator does not show. */
+const lookForHiddenEvery = 60;
+/** Reads of the iterator, each of at most 32 KiB, between two yields to the event loop. */
+const readsAtOnce = 16;
+/** Processes between two yields: rows are cheap, a process seen for the first time costs three files of /proc. */
+const rowsAtOnce = 1_000;
+const newAtOnce = 64;
+
+export interface BpfParts {
+  /** The host's procfs, for what the kernel's structs do not hold as text. */
+  readonly root: string;
+  readonly sysRoot: string;
+  readonly units: KernelUnits;
+  readonly syscalls: Syscalls;
+}
+
+/**
+ * Reads every process by one BPF task iterator: microseconds a process, no compiler and no library. The program is
+ * assembled from this kernel's own type information. Command line, cgroup text and PID inside come from /proc, once
+ * for each life.
+ * @throws AgentError `unavailable` when the kernel or the rights do not allow it
+ */
+export function createBpfSource(parts: BpfParts): ProcessSource {
+  const iterator = loadFor(parts);
+  const records = createTaskRecords();
+  const rows = createTaskRows(parts, records);
+  const procfs = createRowReader(parts);
+  let hidden: readonly number[] = [];
+  let scans = 0;
+  return {
+    name: "bpf",
+    scan: async (): Promise<Scan> => {
+      await readAll(iterator.open(), records);
+      const found = records.processes();
+      if (scans % lookForHiddenEvery === 0) hidden = findHidden(found, records, parts.root);
+      const columns = createColumns(found.length + hidden.length);
+      const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
+      let nextHidden = 0;
+      let fresh = 0;
+      for (const [index, record] of found.entries()) {
+        if (rows.isNew(record)) fresh++;
+        if (index % rowsAtOnce === rowsAtOnce - 1 || fresh >= newAtOnce) {
+          fresh = 0;
+          await yieldToLoop();
+        }
+        const pid = records.figure(record + words.processId);
+        // Rows ascend by PID, so those that the iterator does not show come in between.
+        for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
+        if (hidden[nextHidden] === pid) nextHidden++;
+        rows.write(record, scan);
+      }
+      for (; nextHidden < hidden.length; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
+      rows.sweep(scan);
+      procfs.sweep(scan);
+      return { table: finishColumns(columns), problems: scan.problems.list() };
+    },
+    close: iterator.close,
+  };
+}
+
+/** Processes that /proc lists and the iterator does not show: a security module can hide some, such as PID 1. */
+function findHidden(found: readonly number[], records: TaskRecords, root: string): readonly number[] {
+  const shown = new Set(found.map((record) => records.figure(record + words.processId)));
+  return [...listPids(root)].filter((pid) => !shown.has(pid));
+}
+
+function loadFor({ sysRoot, syscalls }: BpfParts) {
+  const file = `${sysRoot}/kernel/btf/vmlinux`;
+  let btf: Btf;
+  try {
+    btf = parseBtf(readFileSync(file));
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    throw new AgentError("unavailable", `${file} cannot be read: ${reasonOf(error)}`, { cause: error });
+  }
+  return loadTaskIterator(assembleTaskIterator(btf), btf, syscalls);
+}
+
+async function readAll(fd: number, records: TaskRecords): Promise<void> {
+  records.clear();
+  try {
+    for (let reads = 1; ; reads++) {
+      const room = records.room();
+      const length = readSync(fd, room, 0, room.length, null);
+      if (length === 0) return;
+      records.took(length);
+      if (reads % readsAtOnce === 0) await yieldToLoop();
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,134 @@
+import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
+import { createProblems } from "../problems.ts";
+import { createFileReader } from "../procfs/files.ts";
+import { createLives, type Life } from "../procfs/lives.ts";
+import { createOpenFilesCounter } from "../procfs/open-files.ts";
+import type { RowScan } from "../procfs/procfs-source.ts";
+import { splitCpuTime } from "./cpu-time.ts";
+import { commEnd, type TaskRecords, words } from "./task-records.ts";
+import { stateLetter } from "./task-state.ts";
+
+const RLIM_INFINITY = 2 ** 64;
+
+/** Turns the iterator's records into rows. */
+export interface TaskRows {
+  /** Whether writing the record will read files of /proc. */
+  isNew(record: number): boolean;
+  write(record: number, scan: RowScan): void;
+  sweep(scan: RowScan): void;
+}
+
+export function createTaskRows(
+  parts: { readonly root: string; readonly units: KernelUnits },
+  records: TaskRecords,
+): TaskRows {
+  const countOpenFiles = createOpenFilesCounter(parts.root);
+  let problems = createProblems();
+  const lives = createLives({
+    root: parts.root,
+    reader: createFileReader(),
+    problems: () => problems,
+    // Only titles can change unseen here: cgroups have a key.
+    rereadEvery: 300,
+    needsLimits: false,
+    needsContainerPid: true,
+  });
+  const startTicksOf = (record: number): number =>
+    Math.floor(records.figure(record + words.startTime) / (1e9 / parts.units.ticksPerSecond));
+  return {
+    isNew: (record) => !lives.isKnown(records.figure(record + words.processId), startTicksOf(record)),
+    write: (record, scan) => {
+      problems = scan.problems;
+      const { columns } = scan;
+      const state = stateLetter(
+        records.figure(record + words.state),
+        records.figure(record + words.exitState),
+      );
+      const pid = records.figure(record + words.processId);
+      const flags = records.figure(record + words.flags);
+      const startTicks = startTicksOf(record);
+      const { bytes } = records;
+      const commFrom = records.commFrom(record);
+      // Both ids together: on a hybrid host either can change.
+      const cgroupKey =
+        records.figure(record + words.defaultCgroup) + records.figure(record + words.memoryCgroup) * 65_537;
+      const sighting = {
+        pid,
+        startTicks,
+        state,
+        flags,
+        bytes,
+        commFrom,
+        commEnd: commEnd(bytes, commFrom),
+        cgroupKey,
+      };
+      const life = lives.update(sighting, scan.number);
+      const row = columns.length++;
+      columns.state[row] = state;
+      columns.startTicks[row] = startTicks;
+      writeFacts(row, life, scan);
+      writeFigures(row, record, records, scan, parts.units);
+      const open = (flags & kernelThreadFlag) !== 0 ? 0 : records.openFiles(record);
+      columns.openFiles[row] = Number.isNaN(open) ? countOpenFiles(pid, scan.problems) : open;
+    },
+    sweep: ({ number }) => lives.sweep(number),
+  };
+}
+
+function writeFacts(row: number, life: Life, { columns }: RowScan): void {
+  columns.containerPid[row] = life.containerPid;
+  columns.name[row] = life.name;
+  columns.command[row] = life.command;
+  columns.cgroup[row] = life.cgroup;
+}
+
+/** Threads that live are summed with those that have ended, as /proc does for the process. */
+function writeFigures(
+  row: number,
+  record: number,
+  records: TaskRecords,
+  { columns }: RowScan,
+  units: KernelUnits,
+): void {
+  const { figure, count } = records;
+  const others = records.threads.get(figure(record + words.processId));
+  const cpu = splitCpuTime(
+    figure(record + words.runTime) + figure(record + words.deadRunTime) + (others?.runTime ?? 0),
+    figure(record + words.userTime) + figure(record + words.deadUserTime) + (others?.userTime ?? 0),
+    figure(record + words.systemTime) + figure(record + words.deadSystemTime) + (others?.systemTime ?? 0),
+  );
+  const pages =
+    count(record + words.filePages) +
+    count(record + words.anonymousPages) +
+    count(record + words.sharedPages);
+  const limit = figure(record + words.openFilesLimit);
+  columns.pid[row] = figure(record + words.processId);
+  columns.parentPid[row] = figure(record + words.parentId);
+  columns.flags[row] = figure(record + words.flags);
+  columns.userId[row] = figure(record + words.userId);
+  columns.threads[row] = figure(record + words.threads);
+  columns.userSeconds[row] = cpu.userSeconds;
+  columns.systemSeconds[row] = cpu.systemSeconds;
+  columns.residentBytes[row] = pages * units.pageBytes;
+  columns.virtualBytes[row] = figure(record + words.virtualPages) * units.pageBytes;
+  columns.swapBytes[row] = count(record + words.swapPages) * units.pageBytes;
+  columns.minorFaults[row] =
+    figure(record + words.minorFaults) + figure(record + words.deadMinorFaults) + (others?.minorFaults ?? 0);
+  columns.majorFaults[row] =
+    figure(record + words.majorFaults) + figure(record + words.deadMajorFaults) + (others?.majorFaults ?? 0);
+  columns.voluntarySwitches[row] =
+    figure(record + words.voluntarySwitches) +
+    figure(record + words.deadVoluntarySwitches) +
+    (others?.voluntarySwitches ?? 0);
+  columns.involuntarySwitches[row] =
+    figure(record + words.involuntarySwitches) +
+    figure(record + words.deadInvoluntarySwitches) +
+    (others?.involuntarySwitches ?? 0);
+  columns.readBytes[row] =
+    figure(record + words.readBytes) + figure(record + words.deadReadBytes) + (others?.readBytes ?? 0);
+  columns.writtenBytes[row] =
+    figure(record + words.writtenBytes) +
+    figure(record + words.deadWrittenBytes) +
+    (others?.writtenBytes ?? 0);
+  columns.openFilesLimit[row] = limit >= RLIM_INFINITY ? Number.POSITIVE_INFINITY : limit;
+}

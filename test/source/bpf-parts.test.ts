@@ -1,0 +1,235 @@
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { AgentError } from "../../agent/errors.ts";
+import { createAssembler } from "../../agent/source/bpf/assembler.ts";
+import { parseBtf } from "../../agent/source/bpf/btf.ts";
+import { splitCpuTime } from "../../agent/source/bpf/cpu-time.ts";
+import { openFilesSlot, processSlots, threadSlots, uncounted } from "../../agent/source/bpf/task-iterator.ts";
+import { commEnd, createTaskRecords, words } from "../../agent/source/bpf/task-records.ts";
+import { stateLetter } from "../../agent/source/bpf/task-state.ts";
+import { makeBtf } from "./make-btf.ts";
+
+describe("type information", () => {
+  const btf = parseBtf(makeBtf());
+
+  test("members are found through typedefs, anonymous structs, embedded structs and arrays", () => {
+    expect(btf.findField("task", "pid")).toMatchObject({ offset: 0, size: 4 });
+    expect(btf.findField("task", "run")).toMatchObject({ offset: 16, size: 8 });
+    expect(btf.findField("task", "entity.sum")).toMatchObject({ offset: 40, size: 8 });
+    expect(btf.findField("task", "limits[2].sum")).toMatchObject({ offset: 48 + 2 * 16 + 8, size: 8 });
+    expect(btf.findField("task", "parent")).toMatchObject({ offset: 8, size: 8 });
+    expect(btf.findStructSize("entity")).toBe(16);
+  });
+
+  test("what is not there is undefined", () => {
+    for (const path of ["nothing", "pid.more", "limits[3].sum", "entity.nothing", "", "a b"]) {
+      expect(btf.findField("task", path)).toBeUndefined();
+    }
+    expect(btf.findField("nothing", "pid")).toBeUndefined();
+    expect(btf.findEnumerator("NOTHING")).toBeUndefined();
+    expect(btf.findFunctionId("nothing")).toBeUndefined();
+  });
+
+  test("enumerators and functions are found by name", () => {
+    expect(btf.findEnumerator("SECOND")).toBe(7);
+    expect(btf.findFunctionId("walk")).toBeGreaterThan(0);
+  });
+
+  test("cut or random bytes are an error or an answer, never a hang or a read out of range", () => {
+    const whole = makeBtf();
+    const look = (bytes: Buffer): void => {
+      try {
+        const parsed = parseBtf(bytes);
+        parsed.findField("task", "entity.sum");
+        parsed.findField("task", "limits[1].sum");
+        parsed.findEnumerator("SECOND");
+      } catch (error) {
+        expect(error instanceof AgentError || error instanceof RangeError).toBe(true);
+      }
+    };
+    for (let length = 0; length < whole.length; length++) look(whole.subarray(0, length));
+    const change = fc.tuple(fc.nat({ max: whole.length - 1 }), fc.nat({ max: 255 }));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 8 }), (changes) => {
+        const bytes = Buffer.from(whole);
+        for (const [at, value] of changes) bytes[at] = value;
+        look(bytes);
+      }),
+      { numRuns: 2000 },
+    );
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => look(Buffer.from(bytes))));
+  });
+
+  const vmlinux = "/sys/kernel/btf/vmlinux";
+  const live = existsSync(vmlinux) ? test : test.skip;
+  live("the running kernel's own is read", () => {
+    const kernel = parseBtf(readFileSync(vmlinux));
+    expect(kernel.findField("task_struct", "tgid")?.size).toBe(4);
+    expect(kernel.findField("task_struct", "comm")?.size).toBe(16);
+    expect(kernel.findEnumerator("BPF_PROG_TYPE_TRACING")).toBe(26);
+    expect(kernel.findFunctionId("bpf_iter_task")).toBeGreaterThan(0);
+  });
+});
+
+describe("the assembler", () => {
+  const hex = (write: (code: ReturnType<typeof createAssembler>) => void): string => {
+    const code = createAssembler();
+    write(code);
+    return code.assemble().toString("hex");
+  };
+
+  // As `llvm-mc -triple bpfel -filetype=obj` encodes the same lines.
+  test.each<[string, (code: ReturnType<typeof createAssembler>) => void, string]>([
+    ["r1 = r2", (code) => code.move("r1", "r2"), "bf21000000000000"],
+    ["r0 = 0", (code) => code.move("r0", 0), "b700000000000000"],
+    ["r2 += -8", (code) => code.add("r2", -8), "07020000f8ffffff"],
+    ["r1 -= r2", (code) => code.subtract("r1", "r2"), "1f21000000000000"],
+    ["r2 &= r3", (code) => code.and("r2", "r3"), "5f32000000000000"],
+    ["r1 >>= 56", (code) => code.shiftRight("r1", 56), "7701000038000000"],
+    ["r1 *= r9", (code) => code.multiply("r1", "r9"), "2f91000000000000"],
+    ["r1 = *(u32 *)(r7 + 1264)", (code) => code.load("r1", "r7", 1264, 4), "6171f00400000000"],
+    ["r1 = *(u64 *)(r6 + 8)", (code) => code.load("r1", "r6", 8, 8), "7961080000000000"],
+    ["*(u64 *)(r10 - 8) = r1", (code) => code.store("r10", -8, "r1", 8), "7b1af8ff00000000"],
+    ["*(u8 *)(r10 - 1) = r2", (code) => code.store("r10", -1, "r2", 1), "732affff00000000"],
+    [
+      "r3 = 0x5555555555555555 ll",
+      (code) => code.loadConstant("r3", 0x5555555555555555n),
+      "18030000555555550000000055555555",
+    ],
+    ["call 127", (code) => code.call(127), "850000007f000000"],
+    ["exit", (code) => code.exit(), "9500000000000000"],
+  ])("%s", (_, write, encoded) => {
+    expect(hex(write)).toBe(encoded);
+  });
+
+  test("jumps count from the next instruction, forwards and backwards", () => {
+    const encoded = hex((code) => {
+      code.label("top");
+      code.jumpIfEqual("r1", 0, "end");
+      code.jumpIfNotEqual("r1", "r2", "top");
+      code.jumpIfGreaterOrEqual("r2", 5, "end");
+      code.jump("top");
+      code.label("end");
+      code.exit();
+    });
+    expect(encoded).toBe(
+      [
+        "1501030000000000",
+        "5d21feff00000000",
+        "3502010005000000",
+        "0500fcff00000000",
+        "9500000000000000",
+      ].join(""),
+    );
+  });
+
+  test("a label that is missing, stands twice or is too far away is an error", () => {
+    expect(() => hex((code) => code.jump("nowhere"))).toThrow("nowhere");
+    expect(() =>
+      hex((code) => {
+        code.label("a");
+        code.label("a");
+      }),
+    ).toThrow("twice");
+    expect(() =>
+      hex((code) => {
+        code.jump("far");
+        for (let index = 0; index < 33_000; index++) code.move("r0", 0);
+        code.label("far");
+      }),
+    ).toThrow("too far");
+  });
+});
+
+describe("records", () => {
+  const write = (
+    fields: Partial<Record<keyof typeof words, bigint>>,
+    isProcess: boolean,
+    openFiles = 0,
+  ): Buffer => {
+    const record = Buffer.alloc((isProcess ? processSlots : threadSlots) * 8);
+    for (const [name, value] of Object.entries(fields))
+      record.writeBigUInt64LE(value, words[name as keyof typeof words] * 4);
+    if (isProcess) record.writeUInt32LE(openFiles, openFilesSlot * 8);
+    return record;
+  };
+  const read = (...written: readonly Buffer[]) => {
+    const records = createTaskRecords();
+    records.clear();
+    const bytes = Buffer.concat(written);
+    bytes.copy(records.room());
+    records.took(bytes.length);
+    return records;
+  };
+
+  test("threads are summed for their process, whichever comes first", () => {
+    const first = write({ threadId: 9n, processId: 9n, userTime: 5n }, true, 3);
+    const thread = (threadId: bigint, userTime: bigint) =>
+      write({ threadId, processId: 9n, userTime }, false);
+    const records = read(thread(4n, 100n), first, thread(10n, 20n));
+    expect(records.processes().map((record) => records.figure(record + words.processId))).toEqual([9]);
+    expect(records.threads.get(9)).toMatchObject({ userTime: 120, readBytes: 0 });
+  });
+
+  test("figures are unsigned, counts that fell below zero are 0, and a table too large is not counted", () => {
+    const fields = {
+      threadId: 1n,
+      processId: 1n,
+      startTime: 2n ** 40n + 7n,
+      filePages: 2n ** 64n - 3n,
+      swapPages: 12n,
+    };
+    const records = read(write(fields, true, uncounted));
+    const [record = -1] = records.processes();
+    expect(records.figure(record + words.startTime)).toBe(2 ** 40 + 7);
+    expect(records.count(record + words.filePages)).toBe(0);
+    expect(records.count(record + words.swapPages)).toBe(12);
+    expect(records.openFiles(record)).toBeNaN();
+  });
+
+  test("output that ends in the middle of a record is an error", () => {
+    const record = write({ threadId: 1n, processId: 1n }, true);
+    expect(() => read(record.subarray(0, record.length - 8)).processes()).toThrow(RangeError);
+  });
+
+  test("a pass larger than the room is kept whole", () => {
+    const records = createTaskRecords();
+    records.clear();
+    const one = write({ threadId: 1n, processId: 1n }, true, 5);
+    for (let index = 0; index < 3000; index++) {
+      one.copy(records.room());
+      records.took(one.length);
+    }
+    const found = records.processes();
+    expect(found).toHaveLength(3000);
+    expect(found.every((record) => records.openFiles(record) === 5)).toBe(true);
+  });
+
+  test("a name ends at its first NUL, or is sixteen bytes long", () => {
+    expect(commEnd(Buffer.from("nginx\0\0\0\0\0\0\0\0\0\0\0"), 0)).toBe(5);
+    expect(commEnd(Buffer.from("a".repeat(40)), 3)).toBe(19);
+  });
+});
+
+test.each([
+  [0, 0, "R"],
+  [1, 0, "S"],
+  [2, 0, "D"],
+  [4, 0, "T"],
+  [8, 0, "t"],
+  [0, 0x10, "X"],
+  [0, 0x20, "Z"],
+  [0x40, 0, "P"],
+  [0x402, 0, "I"],
+  [0x2001, 0, "S"],
+])("state %i with exit state %i is %s", (state, exitState, letter) => {
+  expect(String.fromCharCode(stateLetter(state, exitState))).toBe(letter);
+});
+
+test("CPU time adds up to the scheduler's, split as the ticks fell", () => {
+  expect(splitCpuTime(4e9, 3e9, 1e9)).toEqual({ userSeconds: 3, systemSeconds: 1 });
+  expect(splitCpuTime(2e9, 0, 5)).toEqual({ userSeconds: 0, systemSeconds: 2 });
+  expect(splitCpuTime(2e9, 5, 0)).toEqual({ userSeconds: 2, systemSeconds: 0 });
+  expect(splitCpuTime(1e9, 0, 0)).toEqual({ userSeconds: 1, systemSeconds: 0 });
+});

@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { AgentError } from "../../agent/errors.ts";
+import type { ProcessTable } from "../../agent/model.ts";
+import { createBpfSource } from "../../agent/source/bpf/bpf-source.ts";
+import { chooseSource } from "../../agent/source/choose-source.ts";
+import type { ProcessSource } from "../../agent/source/process-source.ts";
+import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
+import { createProcfsSource } from "../../agent/source/procfs/procfs-source.ts";
+import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
+import { processSourceContract } from "./process-source-contract.ts";
+
+const units = readKernelUnits("/proc");
+const parts = { root: "/proc", sysRoot: "/sys", units };
+let syscalls: Syscalls;
+beforeAll(async () => {
+  syscalls = await loadSyscalls();
+});
+
+const create = (): ProcessSource => createBpfSource({ ...parts, syscalls });
+
+// Whether this kernel and these rights allow it can only be tried; jest wants to know before anything has run.
+const isRoot = process.geteuid?.() === 0;
+if (isRoot) processSourceContract("bpf", create);
+else
+  describe.skip("bpf keeps the contract of a source [not run: bpf(2) needs root]", () =>
+    test("contract", () => {}));
+
+(isRoot ? describe : describe.skip)("the same processes side by side with procfs", () => {
+  const children: ChildProcess[] = [];
+  let bpf: ProcessSource;
+  let procfs: ProcessSource;
+  beforeAll(() => {
+    bpf = create();
+    procfs = createProcfsSource({ root: "/proc", units });
+  });
+  afterAll(async () => {
+    bpf.close();
+    for (const child of children) {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
+  });
+
+  /** Starts a program that says when it is at rest. */
+  async function start(script: string): Promise<number> {
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    children.push(child);
+    if (child.stdout === null || child.pid === undefined) throw new Error("the child did not start");
+    await once(child.stdout, "data");
+    return child.pid;
+  }
+
+  type Row = Readonly<Record<string, unknown>>;
+  const rowOf = (table: ProcessTable, pid: number): Row => {
+    const row = table.pid.indexOf(pid);
+    expect(row).toBeGreaterThanOrEqual(0);
+    return Object.fromEntries(
+      Object.entries(table).map(([name, column]) => [name, typeof column === "number" ? 0 : column[row]]),
+    );
+  };
+  const rest = "setTimeout(() => console.log('rest'), 200); setInterval(() => {}, 1e6);";
+
+  test("every column of a process at rest is the same", async () => {
+    const child = spawn("sleep", ["424242"], { stdio: "ignore" });
+    children.push(child);
+    const pid = child.pid ?? -1;
+    await bpf.scan();
+    const one = rowOf((await bpf.scan()).table, pid);
+    const other = rowOf((await procfs.scan()).table, pid);
+    const { userSeconds, systemSeconds, ...exact } = one;
+    const { userSeconds: otherUser, systemSeconds: otherSystem, ...otherExact } = other;
+    expect(exact).toEqual(otherExact);
+    expect(Number(userSeconds) + Number(systemSeconds)).toBeCloseTo(
+      Number(otherUser) + Number(otherSystem),
+      1,
+    );
+  });
+
+  test("a process of 50 threads, of which some have ended, has the sums of all", async () => {
+    const script = `
+      const { Worker } = require("node:worker_threads");
+      const burn = "const end = Date.now() + 20; while (Date.now() < end);";
+      let ended = 0;
+      for (let index = 0; index < 10; index++) new Worker(burn, { eval: true }).on("exit", () => { ended++; if (ended === 10) settle(); });
+      for (let index = 0; index < 40; index++) new Worker("setInterval(() => {}, 1e6)", { eval: true });
+      function settle() { ${rest} }`;
+    const pid = await start(script);
+    await bpf.scan();
+    const one = rowOf((await bpf.scan()).table, pid);
+    const other = rowOf((await procfs.scan()).table, pid);
+    const same = [
+      "startTicks",
+      "parentPid",
+      "userId",
+      "threads",
+      "cgroup",
+      "command",
+      "openFiles",
+      "minorFaults",
+      "majorFaults",
+    ];
+    same.push("readBytes", "writtenBytes", "virtualBytes");
+    for (const name of same) expect([name, one[name]]).toEqual([name, other[name]]);
+    expect(Number(one.threads)).toBeGreaterThan(40);
+    const total = (row: Row): number => Number(row.userSeconds) + Number(row.systemSeconds);
+    expect(Math.abs(total(one) - total(other))).toBeLessThan(0.02);
+    expect(Math.abs(Number(one.residentBytes) - Number(other.residentBytes))).toBeLessThan(1 << 20);
+  });
+
+  test("open files are counted beyond what fits the kernel program, too", async () => {
+    const before = rowOf((await bpf.scan()).table, process.pid).openFiles;
+    const files = Array.from({ length: 1200 }, () => openSync("/dev/null", "r"));
+    const during = rowOf((await bpf.scan()).table, process.pid).openFiles;
+    for (const file of files) closeSync(file);
+    expect(Number(during)).toBeGreaterThanOrEqual(Number(before) + 1199);
+    expect(Number(during)).toBeLessThan(Number(before) + 1210);
+  });
+
+  test("no process of the host is missing", async () => {
+    const shown = new Set((await bpf.scan()).table.pid);
+    const { table } = await procfs.scan();
+    const missing = [...table.pid].filter(
+      (pid, row) => !shown.has(pid) && (table.startTicks[row] ?? 0) < bootTicks() - 500,
+    );
+    expect(missing).toEqual([]);
+  });
+
+  function bootTicks(): number {
+    return Math.floor((Date.now() / 1000 - units.bootSeconds) * units.ticksPerSecond);
+  }
+});
+
+test("without what BPF needs the source is procfs, with the reason", () => {
+  const wanted = { procRoot: "/proc", units, syscalls: undefined };
+  const chosen = chooseSource({ ...wanted, wanted: "auto", sysRoot: "/sys" });
+  expect([chosen.source.name, chosen.reason]).toEqual(["procfs", expect.stringContaining("koffi")]);
+  const noTypes = chooseSource({ ...wanted, wanted: "auto", sysRoot: "/nowhere", syscalls });
+  expect([noTypes.source.name, noTypes.reason]).toEqual([
+    "procfs",
+    expect.stringContaining("/nowhere/kernel/btf/vmlinux"),
+  ]);
+  expect(chooseSource({ ...wanted, wanted: "procfs", sysRoot: "/sys" }).reason).toBeNull();
+  expect(() => chooseSource({ ...wanted, wanted: "bpf", sysRoot: "/sys" })).toThrow(AgentError);
+});
