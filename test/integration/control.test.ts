@@ -1,27 +1,14 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, expect } from "@jest/globals";
+import { expect } from "@jest/globals";
 import type { ProcessRecord, RestartAnswer } from "../../agent/api.ts";
-import { TestAgent } from "../support/agent.ts";
-import { type TestContainer, TestContainers } from "../support/containers.ts";
+import type { TestContainer } from "../support/containers.ts";
 import { staticImage } from "../support/images.ts";
-import { hasParts } from "../support/parts.ts";
 import { withProcess } from "../support/programs.ts";
 import { testWith } from "../support/test-with.ts";
+import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const agent = new TestAgent();
-let containers: TestContainers;
-
-beforeAll(async () => {
-  if (!hasParts("docker", "busybox")) return;
-  containers = new TestContainers();
-  await agent.start({ engine: process.env.PIDWARD_TEST_ENGINE ?? "", args: ["--scan.interval=200ms"] });
-}, 60_000);
-
-afterAll(async () => {
-  await containers?.removeAll();
-  await agent.remove();
-}, 60_000);
+const { agent, containers } = useEngine();
 
 /** Moves a process of this test into the cgroups of another, in every hierarchy. */
 function moveBeside(pid: number, other: number): void {

@@ -1,26 +1,12 @@
-import { afterAll, beforeAll, expect } from "@jest/globals";
+import { expect } from "@jest/globals";
 import type { ContainerRecord, ProcessList, ProcessRecord } from "../../agent/api.ts";
-import { TestAgent } from "../support/agent.ts";
-import { TestContainers } from "../support/containers.ts";
 import { otherParent } from "../support/engine.ts";
 import { staticImage } from "../support/images.ts";
-import { hasParts } from "../support/parts.ts";
 import { testWith } from "../support/test-with.ts";
+import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const agent = new TestAgent();
-let containers: TestContainers;
-
-beforeAll(async () => {
-  if (!hasParts("docker", "busybox")) return;
-  containers = new TestContainers();
-  await agent.start({ engine: process.env.PIDWARD_TEST_ENGINE ?? "", args: ["--scan.interval=200ms"] });
-}, 60_000);
-
-afterAll(async () => {
-  await containers?.removeAll();
-  await agent.remove();
-}, 60_000);
+const { agent, containers } = useEngine();
 
 /** The processes of a container, once each has become the program that it is to be. */
 async function processesOf(name: string, programs: readonly string[]): Promise<readonly ProcessRecord[]> {
