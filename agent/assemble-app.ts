@@ -17,6 +17,7 @@ import { createUserNames } from "./inventory/users.ts";
 import type { Logger } from "./log.ts";
 import { contentTypes } from "./metrics/own-metrics.ts";
 import type { Snapshot } from "./model.ts";
+import { redactArguments } from "./redact.ts";
 import type { Syscalls } from "./syscalls.ts";
 
 /** What the API needs of the parts, as functions. */
@@ -30,7 +31,11 @@ export function assembleApp(
   log: Logger,
 ): AppParts {
   const { scanner, units } = host;
-  const context: RecordContext = { units, users: createUserNames(config.pathRootfs, Date.now) };
+  const context: RecordContext = {
+    units,
+    users: createUserNames(config.pathRootfs, Date.now),
+    showCommand: config.redact ? redactArguments : (argv) => argv,
+  };
   const sampler = createCpuSampler(config.pathProcfs);
   const facts = createHostFacts(log, Date.now);
   const runtimes = (): readonly RuntimeRecord[] => host.runtimes.map((runtime) => runtime.status());

@@ -16,6 +16,7 @@ import { findTargets, livingProcesses } from "./inventory/targets.ts";
 import type { Logger } from "./log.ts";
 import { openContainerFiles } from "./managers/inside.ts";
 import type { Container, Snapshot, TargetProcess, Targets } from "./model.ts";
+import { redactArguments } from "./redact.ts";
 import type { Syscalls } from "./syscalls.ts";
 
 /** The parts that act, on top of those that read. */
@@ -54,7 +55,12 @@ export function assembleControl(
   const drivers: readonly RestartDriver[] = [
     createLabelDriver({ actionsOf, stop }),
     createContainerDriver({ actionsOf }),
-    createRespawnDriver({ ...capture, actionsOf, stop }),
+    createRespawnDriver({
+      ...capture,
+      actionsOf,
+      stop,
+      showCommand: config.redact ? redactArguments : (argv) => argv,
+    }),
   ];
   return createControl({
     ...signalling,

@@ -139,6 +139,13 @@ const settings = {
     "Series for single processes: the top COUNT by CPU and by memory; 0 gives none.",
     asCount(0),
   ),
+  redact: setting(
+    "redact",
+    "",
+    "true",
+    "Mask arguments of command lines that look like secrets; --redact=false shows them.",
+    asSwitch,
+  ),
   logLevel: setting<LogLevel>(
     "log.level",
     "LEVEL",

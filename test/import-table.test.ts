@@ -12,6 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   log: [],
   nearest: [],
   spans: [],
+  redact: [],
   flags: ["errors", "nearest"],
   api: ["model"],
   config: ["errors", "flags", "log", "spans"],

@@ -14,6 +14,8 @@ import type { UserNames } from "./users.ts";
 export interface RecordContext {
   readonly units: KernelUnits;
   readonly users: UserNames;
+  /** What of a command line is shown. */
+  readonly showCommand: (argv: readonly string[]) => readonly string[];
 }
 
 /** Makes the API's record of one row; see `ProcessRecord` for the fields. */
@@ -22,6 +24,7 @@ export function toProcessRecord(row: number, snapshot: Snapshot, context: Record
   const ref = refOf(row, snapshot);
   const container = snapshot.containers[snapshot.containerOf[row] ?? -1];
   const containerPid = table.containerPid[row] ?? 0;
+  const command = table.command[row] ?? null;
   const userId = readable(table.userId[row]);
   return {
     ref: formatRef(ref),
@@ -31,7 +34,7 @@ export function toProcessRecord(row: number, snapshot: Snapshot, context: Record
     parentPid: table.parentPid[row] ?? 0,
     containerPid: containerPid > 0 ? containerPid : null,
     name: table.name[row] ?? "",
-    command: table.command[row] ?? null,
+    command: command === null ? null : context.showCommand(command),
     state: processState(table.state[row] ?? 0),
     user: userId === null ? null : { id: userId, name: context.users.nameOf(userId) ?? null },
     container: container === undefined ? null : toContainerName(container),

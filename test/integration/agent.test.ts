@@ -146,6 +146,23 @@ test("a host process is acted upon only where that is allowed", () =>
     }
   }));
 
+test("secrets in a command line are masked unless that is switched off", () =>
+  withProcess(
+    [process.execPath, "-e", "setInterval(() => {}, 1e6)", "--", "--password=hunter2"],
+    async (pid) => {
+      const shown = (by: TestAgent) =>
+        waitFor("the process", async () => (await by.get(`/api/v1/processes/${pid}`)).json.command?.at(-1));
+      expect(await shown(agent)).toBe("--password=***");
+      const own = new TestAgent();
+      try {
+        await own.start({ args: ["--redact=false"] });
+        expect(await shown(own)).toBe("--password=hunter2");
+      } finally {
+        await own.remove();
+      }
+    },
+  ));
+
 test("without a place for the audit line nothing is done", () =>
   withProcess(["sleep", "100000"], async (pid) => {
     const own = new TestAgent();

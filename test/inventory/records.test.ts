@@ -13,6 +13,7 @@ import { makeContainer, makeSnapshot } from "./table.ts";
 const context = {
   units: { bootSeconds: 1_700_000_000, ticksPerSecond: 100, pageBytes: 4096 },
   users: { nameOf: (id: number) => (id === 33 ? "www-data" : undefined) },
+  showCommand: (argv: readonly string[]) => argv,
 };
 
 const snapshot = makeSnapshot(

@@ -7,6 +7,8 @@ import { notRunnable, type RestartDriver } from "./driver.ts";
 export interface RespawnParts extends CaptureParts {
   readonly actionsOf: (container: Container) => ContainerActions | undefined;
   readonly stop: StopTargets;
+  /** What of a command line is shown in a plan. */
+  readonly showCommand: (argv: readonly string[]) => readonly string[];
 }
 
 /**
@@ -35,7 +37,7 @@ export function createRespawnDriver(parts: RespawnParts): RestartDriver {
       const captured = captures.flatMap((capture) => ("captured" in capture ? [capture.captured] : []));
       return {
         plan: {
-          text: `respawn in ${name}: ${captured.map(describe).join("; ")}`,
+          text: `respawn in ${name}: ${captured.map((one) => describe(one, parts.showCommand)).join("; ")}`,
           warnings: [...new Set([...lost, ...captured.flatMap((one) => one.warnings)])],
           stops: targets.processes,
           run: async () => {
@@ -63,8 +65,8 @@ function toRequest(captured: Captured): ExecRequest {
 /** A command line can be megabytes long; a plan is for people. */
 const longestShown = 500;
 
-function describe(captured: Captured): string {
-  const argv = JSON.stringify(captured.argv);
+function describe(captured: Captured, showCommand: RespawnParts["showCommand"]): string {
+  const argv = JSON.stringify(showCommand(captured.argv));
   const shown = argv.length > longestShown ? `${argv.slice(0, longestShown)}…` : argv;
   return `stop ${captured.of.name} and run ${shown} in ${captured.workdir} as ${captured.user}`;
 }
