@@ -87,10 +87,11 @@ export function assembleApp(
       return toContainerRecord(findContainer(nameOrId, snapshot), snapshot, host.readContainerResources);
     },
     hostReport,
-    renderMetrics: async (format) => ({
-      contentType: contentTypes[format],
-      body: host.exposition.render(current(), format) + (await host.own.render(format)),
-    }),
+    renderMetrics: async (format, encoding) => {
+      const body = host.scrapes.body(format, encoding);
+      if (body === undefined) throw new AgentError("unavailable", "no scan has ended yet");
+      return { contentType: contentTypes[format], body: await body };
+    },
     runtimes,
     signal: control.signal,
     restart: control.restart,

@@ -5,9 +5,10 @@ import { type ContainerResolver, containerCgroups, createContainerResolver } fro
 import { createScanner, type Scanner } from "./inventory/scanner.ts";
 import { createTracker } from "./inventory/tracker.ts";
 import type { Logger } from "./log.ts";
-import { createExposition, type Exposition } from "./metrics/exposition.ts";
+import { createExposition } from "./metrics/exposition.ts";
 import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
 import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
+import { createScrapeCache, type ScrapeCache } from "./metrics/scrape-cache.ts";
 import type { Container, KernelUnits, Snapshot } from "./model.ts";
 import { type CgroupLayout, detectCgroups } from "./source/cgroupfs/layout.ts";
 import { readResources } from "./source/cgroupfs/resources.ts";
@@ -29,7 +30,7 @@ export interface Host {
   readonly resolver: ContainerResolver;
   readonly scanner: Scanner;
   readonly files: ProcessFiles;
-  readonly exposition: Exposition;
+  readonly scrapes: ScrapeCache;
   readonly own: OwnMetrics;
   readonly readContainerResources: (container: Container, cgroupText: string) => ContainerResources | null;
 }
@@ -78,7 +79,18 @@ export function assembleHost(
     onSnapshot: (snapshot: Snapshot) => {
       own.scanned(snapshot);
       resolver.sweep();
+      // Later in the loop, when the snapshot is the latest and the scan's own block has ended.
+      setImmediate(() => void scrapes.warm());
     },
+  });
+  const exposition = createExposition({
+    maxSeries: config.metricsMaxSeries,
+    topProcesses: config.metricsTopProcesses,
+  });
+  const scrapes: ScrapeCache = createScrapeCache({
+    latest: () => scanner.latest(),
+    render: async (snapshot, format) => exposition.render(snapshot, format) + (await own.render(format)),
+    monotonicMs,
   });
   return {
     units,
@@ -89,10 +101,7 @@ export function assembleHost(
     resolver,
     scanner,
     files: createProcessFiles(config.pathProcfs),
-    exposition: createExposition({
-      maxSeries: config.metricsMaxSeries,
-      topProcesses: config.metricsTopProcesses,
-    }),
+    scrapes,
     own,
     readContainerResources: (_, cgroupText) =>
       readResources(cgroups, containerCgroups(cgroupText), units.ticksPerSecond),

@@ -26,9 +26,11 @@ export interface AppParts {
   readonly listContainers: () => ContainerList;
   readonly getContainer: (nameOrId: string) => ContainerRecord;
   readonly hostReport: () => Promise<HostReport>;
+  /** @throws AgentError `unavailable` before the first scan */
   readonly renderMetrics: (
     format: "text" | "openmetrics",
-  ) => Promise<{ readonly contentType: string; readonly body: string }>;
+    encoding: "gzip" | "identity",
+  ) => Promise<{ readonly contentType: string; readonly body: Buffer }>;
   readonly runtimes: () => readonly RuntimeRecord[];
   readonly signal: (request: SignalRequest, actor: Actor) => Promise<SignalAnswer>;
   readonly restart: (request: RestartRequest, actor: Actor) => Promise<RestartAnswer>;

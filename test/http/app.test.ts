@@ -41,10 +41,13 @@ const parts: AppParts = {
     throw new AgentError("ambiguous", `"${name}" fits 2 containers`, { details: { candidates: ["a", "b"] } });
   },
   hostReport: notUsed,
-  renderMetrics: async (format) => ({
-    contentType: `text/plain; of=${format}`,
-    body: "pidward_up 1\n".repeat(100),
-  }),
+  renderMetrics: async (format, encoding) => {
+    const body = Buffer.from("pidward_up 1\n".repeat(100));
+    return {
+      contentType: `text/plain; of=${format}`,
+      body: encoding === "gzip" ? zlib.gzipSync(body) : body,
+    };
+  },
   runtimes: () => [
     { name: "docker", endpoint: "unix:///x", available: false, version: null, reason: "away" },
   ],

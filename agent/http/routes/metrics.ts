@@ -1,10 +1,5 @@
-import { promisify } from "node:util";
-import zlib from "node:zlib";
-import { AgentError } from "../../errors.ts";
 import type { AppParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
-
-const gzip = promisify(zlib.gzip);
 
 export function metricRoutes(parts: AppParts): readonly Route[] {
   return [
@@ -14,16 +9,12 @@ export function metricRoutes(parts: AppParts): readonly Route[] {
       summary: "The metrics, as Prometheus text 0.0.4 or OpenMetrics by Accept",
       answer: { contentType: "text/plain" },
       handle: async ({ request, response }) => {
-        if (parts.snapshot() === undefined) throw new AgentError("unavailable", "no scan has ended yet");
         const format = prefersOpenMetrics(request.get("accept") ?? "") ? "openmetrics" : "text";
-        const { contentType, body } = await parts.renderMetrics(format);
+        const encoding = request.acceptsEncodings("gzip", "identity") === "gzip" ? "gzip" : "identity";
+        const { contentType, body } = await parts.renderMetrics(format, encoding);
         response.set({ "Content-Type": contentType, Vary: "Accept, Accept-Encoding" });
-        if (request.acceptsEncodings("gzip", "identity") !== "gzip") {
-          response.send(Buffer.from(body));
-          return;
-        }
-        // Level 1: the higher ones cost several times as much and save a few percent.
-        response.set("Content-Encoding", "gzip").send(await gzip(body, { level: 1 }));
+        if (encoding === "gzip") response.set("Content-Encoding", encoding);
+        response.send(body);
       },
     }),
   ];
