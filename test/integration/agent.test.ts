@@ -273,15 +273,15 @@ test("without koffi the agent says so, and signals by the re-check alone", () =>
   withProcess(["sleep", "100000"], async (pid) => {
     const root = path.join(__dirname, "../..");
     const copy = mkdtempSync(path.join(os.tmpdir(), "pidward-copy-"));
-    cpSync(path.join(root, "dist"), path.join(copy, "dist"), { recursive: true });
-    cpSync(path.join(root, "package.json"), path.join(copy, "package.json"));
-    mkdirSync(path.join(copy, "node_modules"));
-    for (const name of readdirSync(path.join(root, "node_modules"))) {
-      if (name !== "koffi")
-        symlinkSync(path.join(root, "node_modules", name), path.join(copy, "node_modules", name));
-    }
     const own = new TestAgent(path.join(copy, "dist/main.js"));
     try {
+      cpSync(path.join(root, "dist"), path.join(copy, "dist"), { recursive: true });
+      cpSync(path.join(root, "package.json"), path.join(copy, "package.json"));
+      mkdirSync(path.join(copy, "node_modules"));
+      for (const name of readdirSync(path.join(root, "node_modules"))) {
+        if (name !== "koffi")
+          symlinkSync(path.join(root, "node_modules", name), path.join(copy, "node_modules", name));
+      }
       await own.start({ args: ["--control.allow-host"] });
       expect(own.stderr).toMatch(/pidfd: koffi cannot be loaded: .*re-check of the start time alone/);
       expect(await own.cli("kill", String(pid))).toMatchObject({
