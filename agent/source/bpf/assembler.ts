@@ -16,10 +16,14 @@ export interface Assembler {
   multiply(dst: Register, src: Register | number): void;
   /** dst = a 64-bit constant */
   loadConstant(dst: Register, value: bigint): void;
+  /** dst = the map behind the descriptor */
+  loadMap(dst: Register, mapFd: number): void;
   /** dst = *(base + offset), zero-extended */
   load(dst: Register, base: Register, offset: number, width: Width): void;
   /** *(base + offset) = src */
   store(base: Register, offset: number, src: Register, width: Width): void;
+  /** *(u64 *)(base + offset) += src, in one step for all CPUs */
+  addAtomically(base: Register, offset: number, src: Register): void;
   jump(label: string): void;
   jumpIfEqual(a: Register, b: Register | number, label: string): void;
   jumpIfNotEqual(a: Register, b: Register | number, label: string): void;
@@ -35,6 +39,8 @@ export interface Assembler {
 
 const widthBits: Readonly<Record<Width, number>> = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 };
 const fromRegister = 0x08;
+/** Source register of a 64-bit constant that says: the constant is a map's descriptor. */
+const BPF_PSEUDO_MAP_FD = 1;
 
 export function createAssembler(): Assembler {
   const code: number[] = [];
@@ -67,10 +73,15 @@ export function createAssembler(): Assembler {
       emit(0x18, numberOf(dst), 0, 0, Number(BigInt.asIntN(32, value)));
       emit(0, 0, 0, 0, Number(BigInt.asIntN(32, value >> 32n)));
     },
+    loadMap: (dst, mapFd) => {
+      emit(0x18, numberOf(dst), BPF_PSEUDO_MAP_FD, 0, mapFd);
+      emit(0, 0, 0, 0, 0);
+    },
     load: (dst, base, offset, width) =>
       emit(0x61 | widthBits[width], numberOf(dst), numberOf(base), offset, 0),
     store: (base, offset, src, width) =>
       emit(0x63 | widthBits[width], numberOf(base), numberOf(src), offset, 0),
+    addAtomically: (base, offset, src) => emit(0xdb, numberOf(base), numberOf(src), offset, 0),
     jump: (label) => {
       jumps.push({ at: code.length / 8, label });
       emit(0x05, 0, 0, 0, 0);

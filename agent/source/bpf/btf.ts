@@ -24,6 +24,11 @@ export interface Btf {
   /** The value of an enumerator. */
   findEnumerator(name: string): number | undefined;
   findFunctionId(name: string): number | undefined;
+  /**
+   * A tracepoint by its name, `sched_process_exit`: the typedef to which a program is attached, and how many arguments
+   * its probes are given.
+   */
+  findTracepoint(name: string): { readonly typeId: number; readonly parameters: number } | undefined;
   /** Bytes of a struct. */
   findStructSize(name: string): number | undefined;
 }
@@ -238,6 +243,14 @@ function createLookups(bytes: Buffer, offsets: Uint32Array, strings: Buffer): Bt
       return undefined;
     },
     findFunctionId: (name) => findType(name, [kinds.function]),
+    findTracepoint: (name) => {
+      // typedef void (*btf_trace_NAME)(void *__data, …): the first parameter is not the tracepoint's own.
+      const typeId = findType(`btf_trace_${name}`, [kinds.typedef]);
+      const pointer = typeId === undefined ? undefined : typeOf(strip(typeId));
+      const prototype = pointer?.kind === kinds.pointer ? typeOf(pointer.sizeOrType) : undefined;
+      if (typeId === undefined || prototype?.kind !== kinds.functionPrototype) return undefined;
+      return { typeId, parameters: Math.max(0, prototype.count - 1) };
+    },
     findStructSize: (name) => {
       const id = findType(name, [kinds.struct]);
       return id === undefined ? undefined : sizeOf(id);
