@@ -3,7 +3,7 @@
  * http/schemas.ts describes them once more as schemas, and the compiler holds the two together.
  * A field that could not be read is null. Times are ISO 8601, sizes bytes, spans seconds.
  */
-import type { ContainerState, Problem, ProcessState } from "./model.ts";
+import type { ContainerState, ExitReason, Problem, ProcessState } from "./model.ts";
 
 export interface CpuSeconds {
   readonly user: number;
@@ -156,6 +156,14 @@ export interface HostReport {
   readonly source: string;
   /** Why it is procfs although BPF would be better; null when it is not, or was asked for. */
   readonly sourceReason: string | null;
+  readonly events: {
+    /** How ends of processes are learned: `bpf`, `connector` or `snapshot`. */
+    readonly source: string;
+    /** Why it is not BPF; null when it is, or was asked for. */
+    readonly reason: string | null;
+    /** Ends that could not be told. */
+    readonly lost: number;
+  };
   readonly cgroupVersion: "v1" | "v2" | "hybrid" | "none";
   readonly runtimes: readonly RuntimeRecord[];
   readonly processes: number;
@@ -301,6 +309,78 @@ export interface ProblemDocument {
   readonly code: string;
   readonly detail: string;
   readonly [fact: string]: unknown;
+}
+
+export const eventTypes = ["started", "exited", "restarted", "container"] as const;
+export type EventType = (typeof eventTypes)[number];
+
+/** Something that happened. Ids ascend within a run of the agent: `m3x9k2-17`. */
+export type EventRecord = StartedEvent | ExitedEvent | RestartedEvent | ContainerEvent;
+
+interface EventBase {
+  readonly id: string;
+  readonly time: string;
+  readonly container: ContainerName | null;
+}
+
+/** A scan has seen a process for the first time. */
+export interface StartedEvent extends EventBase {
+  readonly type: "started";
+  readonly ref: string;
+  readonly pid: number;
+  readonly name: string;
+  readonly program: string;
+  readonly parentPid: number;
+  readonly command: readonly string[] | null;
+}
+
+/** A process has ended; those that no scan has seen have only this event. Null: `--events.source` does not tell. */
+export interface ExitedEvent extends EventBase {
+  readonly type: "exited";
+  readonly ref: string | null;
+  readonly pid: number;
+  readonly name: string;
+  readonly program: string;
+  readonly parentPid: number | null;
+  readonly reason: ExitReason;
+  readonly exitCode: number | null;
+  /** `SIGKILL`; null when it ended by itself. */
+  readonly signal: string | null;
+  readonly oomKilled: boolean | null;
+  readonly lifetimeSeconds: number | null;
+  readonly cpuSeconds: CpuSeconds | null;
+}
+
+/** pidward has restarted something. */
+export interface RestartedEvent extends EventBase {
+  readonly type: "restarted";
+  readonly program: string | null;
+  readonly driver: DriverName;
+  readonly old: readonly string[];
+  readonly new: readonly string[];
+  readonly seconds: number;
+}
+
+/** A container has appeared, changed its state or gone. */
+export interface ContainerEvent extends EventBase {
+  readonly type: "container";
+  readonly state: ContainerState | "removed";
+  /** Null: it was not there before. */
+  readonly previousState: ContainerState | null;
+  readonly exitCode: number | null;
+  readonly oomKilled: boolean;
+}
+
+/** The query of GET /api/v1/events. */
+export interface EventQuery {
+  /** Container name or id prefix. */
+  readonly container?: string | undefined;
+  readonly program?: string | undefined;
+  readonly type?: EventType | undefined;
+  /** So many of the remembered ones first, the last. */
+  readonly last?: number | undefined;
+  /** False: end when these have been told. */
+  readonly follow?: boolean | undefined;
 }
 
 /** What `sort=` and `--sort` take. Names ascend and figures descend unless `order` says otherwise. */

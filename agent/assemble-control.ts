@@ -12,6 +12,7 @@ import { createRespawnDriver } from "./control/drivers/respawn.ts";
 import { createGuard } from "./control/guard.ts";
 import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
+import { toContainerName } from "./inventory/records.ts";
 import { findTargets, livingProcesses } from "./inventory/targets.ts";
 import type { Logger } from "./log.ts";
 import { openContainerFiles } from "./managers/inside.ts";
@@ -84,5 +85,16 @@ export function assembleControl(
     findTargets: targetsIn,
     log,
     onAct: host.own.acted,
+    onRestarted: ({ driver, old, new: started, seconds }, { container, program }) =>
+      host.events.add({
+        type: "restarted",
+        time: new Date().toISOString(),
+        container: container === null ? null : toContainerName(container),
+        program,
+        driver,
+        old,
+        new: started,
+        seconds,
+      }),
   });
 }

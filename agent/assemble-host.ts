@@ -2,6 +2,9 @@ import type { ContainerResources } from "./api.ts";
 import type { Config } from "./config.ts";
 import { createDockerRuntime, type DockerRuntime } from "./containers/docker.ts";
 import { type ContainerResolver, containerCgroups, createContainerResolver } from "./containers/resolver.ts";
+import { createEventJournal, type EventJournal } from "./inventory/event-journal.ts";
+import { createExitWatch, type ExitWatch } from "./inventory/exit-watch.ts";
+import { createOomWatch } from "./inventory/oom-watch.ts";
 import { createScanner, type Scanner } from "./inventory/scanner.ts";
 import { createTracker } from "./inventory/tracker.ts";
 import type { Logger } from "./log.ts";
@@ -10,9 +13,12 @@ import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
 import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
 import { createScrapeCache, type ScrapeCache } from "./metrics/scrape-cache.ts";
 import type { Container, KernelUnits, Snapshot } from "./model.ts";
+import { redactArguments } from "./redact.ts";
+import { createCgroupTexts } from "./source/cgroupfs/cgroup-texts.ts";
 import { type CgroupLayout, detectCgroups } from "./source/cgroupfs/layout.ts";
+import { readOomKills } from "./source/cgroupfs/oom-kills.ts";
 import { readResources } from "./source/cgroupfs/resources.ts";
-import { chooseSource } from "./source/choose-source.ts";
+import { chooseSources } from "./source/choose-source.ts";
 import type { ProcessSource } from "./source/process-source.ts";
 import { readKernelUnits } from "./source/procfs/kernel-units.ts";
 import { createProcessFiles, type ProcessFiles } from "./source/procfs/process-files.ts";
@@ -32,8 +38,23 @@ export interface Host {
   readonly files: ProcessFiles;
   readonly scrapes: ScrapeCache;
   readonly own: OwnMetrics;
+  readonly events: EventJournal;
+  readonly exitWatch: ExitWatch;
+  readonly eventSource: EventSource;
   readonly readContainerResources: (container: Container, cgroupText: string) => ContainerResources | null;
 }
+
+/** How ends of processes are learned. */
+export interface EventSource {
+  readonly name: "bpf" | "connector" | "snapshot";
+  /** Why it is not BPF; null when it is, or was asked for. */
+  readonly reason: string | null;
+  /** Ends that could not be told. */
+  readonly lost: () => number;
+}
+
+/** Events that a reader which comes back can still have. */
+const rememberedEvents = 10_000;
 
 export function monotonicMs(): number {
   return performance.now();
@@ -46,21 +67,31 @@ export function assembleHost(
   log: Logger,
   version: string,
 ): Host {
-  const units = readKernelUnits(config.pathProcfs);
-  const { source, reason: sourceReason } = chooseSource({
-    wanted: config.source,
+  const units = readKernelUnits(config.pathProcfs, Date.now());
+  const cgroups = detectCgroups(config.pathSysfs);
+  const { source, sourceReason, exits, exitsReason } = chooseSources({
+    source: config.source,
+    eventsSource: config.eventsSource,
     procRoot: config.pathProcfs,
     sysRoot: config.pathSysfs,
     units,
+    cgroups: createCgroupTexts(cgroups, monotonicMs),
     syscalls,
+    now: Date.now,
+    monotonicNs: () => Number(process.hrtime.bigint()),
   });
-  const cgroups = detectCgroups(config.pathSysfs);
+  const eventSource = {
+    name: exits?.name ?? ("snapshot" as const),
+    reason: exitsReason,
+    lost: () => exits?.lost() ?? 0,
+  };
   const runtimes = [createDockerRuntime({ endpoint: config.dockerSocket, log })];
   const resolver = createContainerResolver(runtimes);
   const own = createOwnMetrics({
     version,
     source: source.name,
     sourceReason,
+    events: eventSource,
     runtimes: () => runtimes.map((runtime) => runtime.status()),
   });
   const tracker = createTracker({
@@ -70,14 +101,29 @@ export function assembleHost(
     // The rest is for containers and single processes.
     maxPrograms: Math.floor((config.metricsMaxSeries * 0.8) / seriesPerSubject(programFamilies)),
   });
+  // In base 36: the run's start tells its ids from those of other runs.
+  const events = createEventJournal(Date.now().toString(36), rememberedEvents);
+  const exitWatch = createExitWatch({
+    source: exits,
+    tracker,
+    journal: events,
+    resolve: resolver.resolve,
+    oom: createOomWatch((cgroupText) => readOomKills(cgroups, containerCgroups(cgroupText))),
+    units,
+    showCommand: config.redact ? redactArguments : (argv) => argv,
+    log,
+    now: Date.now,
+  });
   const scanner = createScanner({
     source,
     tracker,
     intervalMs: config.scanInterval,
     log,
     clock: { now: Date.now, monotonicSeconds: () => monotonicMs() / 1000 },
+    beforeSnapshot: exitWatch.drain,
     onSnapshot: (snapshot: Snapshot) => {
       own.scanned(snapshot);
+      exitWatch.observe(snapshot);
       resolver.sweep();
       // Later in the loop, when the snapshot is the latest and the scan's own block has ended.
       setImmediate(() => void scrapes.warm());
@@ -103,6 +149,9 @@ export function assembleHost(
     files: createProcessFiles(config.pathProcfs),
     scrapes,
     own,
+    events,
+    exitWatch,
+    eventSource,
     readContainerResources: (_, cgroupText) =>
       readResources(cgroups, containerCgroups(cgroupText), units.ticksPerSecond),
   };

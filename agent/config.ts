@@ -115,6 +115,13 @@ const settings = {
     "How processes are read: auto (BPF where it can be had), bpf or procfs.",
     asChoice(["auto", "bpf", "procfs"] as const),
   ),
+  eventsSource: setting(
+    "events.source",
+    "NAME",
+    "auto",
+    "How ends of processes are learned: auto, bpf, connector (netlink) or snapshot (comparing scans).",
+    asChoice(["auto", "bpf", "connector", "snapshot"] as const),
+  ),
   dockerSocket: setting(
     "docker.socket",
     "ADDRESS",

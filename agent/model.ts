@@ -60,6 +60,21 @@ export interface ProcessTable {
   readonly cgroup: readonly string[];
 }
 
+/** The columns that only grow during the life of a process. */
+export const counterColumns = [
+  "userSeconds",
+  "systemSeconds",
+  "readBytes",
+  "writtenBytes",
+  "voluntarySwitches",
+  "involuntarySwitches",
+  "minorFaults",
+  "majorFaults",
+] as const satisfies readonly (keyof ProcessTable)[];
+
+/** What a process used in its life. */
+export type Usage = Readonly<Record<(typeof counterColumns)[number], number>>;
+
 /** PF_KTHREAD of include/linux/sched.h: the process is a thread of the kernel. */
 export const kernelThreadFlag = 0x00200000;
 
@@ -153,7 +168,15 @@ export interface ProgramTotals {
   readonly byState: readonly number[];
   /** Seconds since the epoch; NaN without members. */
   readonly oldestStartSeconds: number;
+  /** Members that have ended, in the order of `exitReasons`. */
+  readonly exits: readonly number[];
+  /** Members that have started since the agent's first scan. */
+  readonly starts: number;
 }
+
+/** How processes end; `unknown` where only their absence was noticed. */
+export const exitReasons = ["exit_0", "exit_nonzero", "signal", "oom", "unknown"] as const;
+export type ExitReason = (typeof exitReasons)[number];
 
 /** The plain words for the kernel's state letters (proc_pid_stat(5), field 3). */
 export const processStates = [

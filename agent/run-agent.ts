@@ -33,13 +33,16 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
   const parts = assembleApp(config, host, control, audit, syscalls, version, log);
   const listeners: Listener[] = [];
   const stop = async (): Promise<void> => {
+    host.events.close();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
     for (const runtime of host.runtimes) runtime.close();
     await host.scanner.stop();
+    host.exitWatch.stop();
   };
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));
     const snapshot = await host.scanner.start();
+    host.exitWatch.start();
     await reportUnfinished(audit.reportUnfinished, log);
     introduce(host, snapshot, examine(config, host, syscallsReason), log, version);
     const { host: address, port } = config.webListenAddress;
@@ -67,6 +70,7 @@ export async function examineWithoutAgent(
     return examine(config, host, syscallsReason);
   } finally {
     host.source.close();
+    host.exitWatch.stop();
     for (const runtime of host.runtimes) runtime.close();
   }
 }
@@ -88,6 +92,8 @@ function examine(config: Config, host: Host, syscallsReason: string | null): rea
     cgroupVersion: host.cgroups.version,
     source: host.source.name,
     sourceReason: host.sourceReason,
+    eventsSource: host.eventSource.name,
+    eventsReason: host.eventSource.reason,
     runtimes: host.runtimes.map((runtime) => runtime.status()),
     syscallsReason,
   });
@@ -104,6 +110,8 @@ function introduce(
   log.info(`pidward ${version}`, {
     source: host.source.name,
     ...(host.sourceReason === null ? {} : { withoutBpf: host.sourceReason }),
+    events: host.eventSource.name,
+    ...(host.eventSource.reason === null ? {} : { eventsWithoutBpf: host.eventSource.reason }),
     cgroups: host.cgroups.version,
     processes: snapshot.table.length,
     containers: snapshot.containers.length,

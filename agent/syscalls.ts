@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import os from "node:os";
 import { AgentError, reasonOf } from "./errors.ts";
 
@@ -25,8 +26,38 @@ export interface Syscalls {
    * @throws AgentError `unavailable` with the errno
    */
   readonly bpf: (command: number, attributes: Buffer) => number;
+  /**
+   * mmap(2) with MAP_SHARED. After `unmap` the bytes must not be touched: the process would be killed.
+   * @throws AgentError `unavailable` with the errno
+   */
+  readonly mapShared: (fd: number, length: number, offset: number, access: "read" | "write") => MappedMemory;
+  /**
+   * A netlink(7) socket that listens to the kernel's multicasts and never waits.
+   * @param groups bit mask; @param receiveBytes room for what is not received yet, beyond the system's limit where the
+   *   rights allow it
+   * @throws AgentError `unavailable` with the errno
+   */
+  readonly openNetlink: (protocol: number, groups: number, receiveBytes: number) => NetlinkSocket;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
+}
+
+/** A socket of netlink(7). */
+export interface NetlinkSocket {
+  /** @throws AgentError `unavailable` with the errno */
+  send(message: Buffer): void;
+  /**
+   * Hands over every datagram that the kernel itself has sent, up to `most`; the bytes are valid during the call only.
+   * @returns whether there may be more
+   */
+  receive(take: (datagram: Buffer) => void, most: number): boolean;
+  close(): void;
+}
+
+/** Memory shared with the kernel. */
+export interface MappedMemory {
+  readonly bytes: ArrayBuffer;
+  unmap(): void;
 }
 
 // The numbers of calls made since 2019 are the same on every architecture that Node runs on
@@ -52,6 +83,21 @@ const RESOLVE_IN_ROOT = 0x10;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+const MAP_FAILED = 2n ** 64n - 1n;
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0o2000000 | 0o4000;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+/** struct sockaddr_nl { u16 family, pad; u32 pid, groups } */
+const netlinkAddressBytes = 12;
+/** Datagrams for one system call, and the room for each. */
+const datagramsAtOnce = 64;
+const datagramBytes = 256;
+
 const errnoNames = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
 
 /**
@@ -70,6 +116,13 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const bpf = libc.func("syscall", "long", ["long", "int", "void *", "uint"]);
     const poll = libc.func("poll", "int", ["void *", "ulong", "int"]);
     const getsockopt = libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]);
+    const mmap = libc.func("mmap", "uintptr_t", ["void *", "size_t", "int", "int", "int", "long"]);
+    const munmap = libc.func("munmap", "int", ["uintptr_t", "size_t"]);
+    const socket = libc.func("socket", "int", ["int", "int", "int"]);
+    const bind = libc.func("bind", "int", ["int", "void *", "uint"]);
+    const setsockopt = libc.func("setsockopt", "int", ["int", "int", "int", "void *", "uint"]);
+    const send = libc.func("send", "long", ["int", "void *", "size_t", "int"]);
+    const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
       openPidfd: (pid) => {
         const fd: number = pidfdOpen(SYS_pidfd_open, pid, 0);
@@ -117,9 +170,90 @@ export async function loadSyscalls(): Promise<Syscalls> {
         if (result >= 0) return result;
         throw new AgentError("unavailable", `bpf(2) command ${command} was refused: ${errno()}`);
       },
-      addressOf: (buffer) => BigInt(koffi.address(buffer)),
+      mapShared: (fd, length, offset, access) => {
+        const protection = access === "write" ? PROT_READ | PROT_WRITE : PROT_READ;
+        const address = BigInt(mmap(null, length, protection, MAP_SHARED, fd, offset));
+        if (address === MAP_FAILED)
+          throw new AgentError("unavailable", `mmap(2) of ${length} bytes was refused: ${errno()}`);
+        return { bytes: koffi.view(address, length), unmap: () => void munmap(address, length) };
+      },
+      openNetlink: (protocol, groups, receiveBytes) => {
+        const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, protocol);
+        if (fd < 0) throw new AgentError("unavailable", `a netlink socket was refused: ${errno()}`);
+        const size = Buffer.alloc(4);
+        size.writeInt32LE(receiveBytes);
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length) !== 0)
+          setsockopt(fd, SOL_SOCKET, SO_RCVBUF, size, size.length);
+        const address = Buffer.alloc(netlinkAddressBytes);
+        address.writeUInt16LE(AF_NETLINK, 0);
+        address.writeUInt32LE(groups, 8);
+        if (bind(fd, address, address.length) !== 0) {
+          const code = errno();
+          closeSync(fd);
+          throw new AgentError("unavailable", `a netlink socket cannot be bound: ${code}`);
+        }
+        const batch = createBatch((buffer) => BigInt(koffi.address(buffer.buffer)));
+        return {
+          send: (message) => {
+            if (send(fd, message, message.length, 0) === message.length) return;
+            throw new AgentError("unavailable", `sending on a netlink socket was refused: ${errno()}`);
+          },
+          receive: (take, most) => {
+            for (let received = 0; received < most; ) {
+              const count: number = recvmmsg(fd, batch.headers, datagramsAtOnce, 0, null);
+              // ENOBUFS says once that datagrams were dropped; what follows is still there.
+              if (count < 0 && errno() !== "ENOBUFS") return false;
+              for (let index = 0; index < count; index++) {
+                const datagram = batch.datagram(index);
+                if (datagram !== undefined) take(datagram);
+              }
+              batch.reset();
+              received += Math.max(count, 1);
+            }
+            return true;
+          },
+          close: () => closeSync(fd),
+        };
+      },
+      // Asked of the ArrayBuffer: the bytes of a small typed array that has none yet lie where the collector moves them.
+      addressOf: (buffer) => BigInt(koffi.address(buffer.buffer)) + BigInt(buffer.byteOffset),
     };
   } catch (error) {
     throw new AgentError("unavailable", `koffi cannot be loaded: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/**
+ * What recvmmsg(2) writes into: an array of struct mmsghdr (64 bytes: msghdr of 56, then u32 length) and, for each, one
+ * iovec, the sender's address and the datagram.
+ */
+function createBatch(addressOf: (buffer: Buffer) => bigint) {
+  const headerBytes = 64;
+  const partBytes = 16 + 16 + datagramBytes;
+  const headers = Buffer.alloc(datagramsAtOnce * headerBytes);
+  const parts = Buffer.alloc(datagramsAtOnce * partBytes);
+  const base = addressOf(parts) + BigInt(parts.byteOffset);
+  const reset = (): void => {
+    for (let index = 0; index < datagramsAtOnce; index++) headers.writeUInt32LE(16, index * headerBytes + 8);
+  };
+  for (let index = 0; index < datagramsAtOnce; index++) {
+    const [header, part] = [index * headerBytes, index * partBytes];
+    headers.writeBigUInt64LE(base + BigInt(part + 16), header);
+    headers.writeBigUInt64LE(base + BigInt(part), header + 16);
+    headers.writeBigUInt64LE(1n, header + 24);
+    parts.writeBigUInt64LE(base + BigInt(part + 32), part);
+    parts.writeBigUInt64LE(BigInt(datagramBytes), part + 8);
+  }
+  reset();
+  return {
+    headers,
+    reset,
+    /** Undefined where another process was the sender: port 0 is the kernel. */
+    datagram: (index: number): Buffer | undefined => {
+      const part = index * partBytes;
+      if (parts.readUInt32LE(part + 20) !== 0) return undefined;
+      const length = Math.min(headers.readUInt32LE(index * headerBytes + 56), datagramBytes);
+      return parts.subarray(part + 32, part + 32 + length);
+    },
+  };
 }

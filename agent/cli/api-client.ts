@@ -7,6 +7,15 @@ export interface ApiClient {
   /** @param query fields that are undefined are left out */
   get<T>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<T>;
   post<T>(path: string, body: unknown, limitMs: number): Promise<T>;
+  /**
+   * Reads server-sent events until the agent ends the stream.
+   * @param take the data of each event
+   */
+  stream(
+    path: string,
+    query: Readonly<Record<string, string | undefined>>,
+    take: (data: string) => void,
+  ): Promise<void>;
 }
 
 const readLimitMs = 30_000;
@@ -28,15 +37,55 @@ export function createApiClient(host: string): ApiClient {
     }
   };
   return {
-    get: (path, query = {}) => {
-      const given = Object.entries(query).filter(
-        (entry): entry is [string, string] => entry[1] !== undefined,
-      );
-      const search = new URLSearchParams(given).toString();
-      return ask("GET", search === "" ? path : `${path}?${search}`, undefined, readLimitMs);
-    },
+    get: (path, query = {}) => ask("GET", withQuery(path, query), undefined, readLimitMs),
     post: (path, body, limitMs) => ask("POST", path, body, limitMs),
+    stream: async (path, query, take) => {
+      try {
+        const refusal = await readStream(target, withQuery(path, query), take);
+        if (refusal !== undefined) throw toError(refusal.status, refusal.text, host);
+      } catch (error) {
+        throw error instanceof AgentError ? error : unreachable(error, host);
+      }
+    },
   };
+}
+
+function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const search = new URLSearchParams(given).toString();
+  return search === "" ? path : `${path}?${search}`;
+}
+
+/** @returns the answer when it is no stream */
+function readStream(
+  target: Target,
+  path: string,
+  take: (data: string) => void,
+): Promise<{ status: number; text: string } | undefined> {
+  return new Promise((resolve, reject) => {
+    const options = { ...target.options, path, headers: { accept: "text/event-stream" } };
+    const request = target.module.get(options, (response) => {
+      const status = response.statusCode ?? 0;
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+        if (status !== 200) return;
+        // Events are blocks of lines, divided by an empty one; what is behind the last of those is not complete yet.
+        const blocks = text.split("\n\n");
+        text = blocks.pop() ?? "";
+        for (const block of blocks) {
+          const data = block
+            .split("\n")
+            .flatMap((line) => (line.startsWith("data: ") ? [line.slice("data: ".length)] : []));
+          if (data.length > 0) take(data.join("\n"));
+        }
+      });
+      response.once("error", reject);
+      response.once("end", () => resolve(status === 200 ? undefined : { status, text }));
+    });
+    request.once("error", reject);
+  });
 }
 
 interface Target {

@@ -2,13 +2,14 @@ import type { Command } from "./command.ts";
 import { audit } from "./commands/audit.ts";
 import { containers } from "./commands/containers.ts";
 import { doctor } from "./commands/doctor.ts";
+import { events } from "./commands/events.ts";
 import { kill } from "./commands/kill.ts";
 import { ps } from "./commands/ps.ts";
 import { restart } from "./commands/restart.ts";
 import { status } from "./commands/status.ts";
 
 /** The commands besides `agent` and `help`, in the order of the help and of the README's table. */
-export const commands: readonly Command[] = [ps, containers, status, kill, restart, audit, doctor];
+export const commands: readonly Command[] = [ps, containers, status, kill, restart, events, audit, doctor];
 
 /** A row of the table of commands, as the help and the README print it. */
 export interface CommandRow {

@@ -10,6 +10,7 @@ import type {
 import { AgentError, reasonOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { containerLabel, formatRef, type Snapshot, type TargetProcess, type Targets } from "../model.ts";
+import { parseSignal } from "../signal-names.ts";
 import type { Audit, AuditIntent } from "./audit.ts";
 import type { RestartDriver } from "./drivers/driver.ts";
 import type { Guard } from "./guard.ts";
@@ -18,7 +19,6 @@ import { respawner } from "./respawner.ts";
 import { carryOut, choosePlan, defaultSettleSeconds, describeOutlook } from "./restart.ts";
 import type { SettleParts } from "./settle.ts";
 import { type SignalParts, sendSignals } from "./signal.ts";
-import { parseSignal } from "./signal-names.ts";
 
 export interface ControlParts extends SignalParts, SettleParts {
   readonly guard: Guard;
@@ -33,6 +33,8 @@ export interface ControlParts extends SignalParts, SettleParts {
   readonly log: Logger;
   /** Counts what was done, for the metrics. */
   readonly onAct: (action: "signal" | "restart", driver: string, outcome: string) => void;
+  /** Reports a restart that has succeeded. */
+  readonly onRestarted: (answer: RestartAnswer, targets: Targets) => void;
 }
 
 /** The one path of all that acts: selector → guard → audit (intent) → act → verify → audit (outcome). */
@@ -184,9 +186,11 @@ async function restart(
     };
   }
   const intent = describeIntent("restart", request.selector, actor, old, targets, chosen.driver);
-  return audited(intent, chosen.driver, parts, () =>
+  const answer = await audited(intent, chosen.driver, parts, () =>
     carryOut(chosen, targets, request.settleSeconds ?? defaultSettleSeconds, parts),
   );
+  parts.onRestarted(answer, targets);
+  return answer;
 }
 
 function describeIntent(

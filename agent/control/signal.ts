@@ -1,8 +1,8 @@
 import type { SignalOutcome } from "../api.ts";
 import { AgentError } from "../errors.ts";
 import { formatRef, type TargetProcess } from "../model.ts";
+import type { SignalName } from "../signal-names.ts";
 import { openProcess, type ProcessHandle, type ProcessHandleParts, waitForExit } from "./process-handle.ts";
-import type { SignalName } from "./signal-names.ts";
 
 /** After a signal without a grace: how long its end is awaited before the answer says `sent`. */
 const glanceMs = 250;

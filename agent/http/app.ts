@@ -8,6 +8,7 @@ import { type Route, route } from "./route.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { containerRoutes } from "./routes/containers.ts";
 import { controlRoutes } from "./routes/control.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hostRoutes } from "./routes/host.ts";
 import { metricRoutes } from "./routes/metrics.ts";
@@ -26,6 +27,7 @@ export function listRoutes(parts: AppParts): readonly Route[] {
     ...containerRoutes(parts),
     ...processRoutes(parts),
     ...controlRoutes(parts),
+    ...eventRoutes(parts),
     ...auditRoutes(parts),
   ];
   const description = route({

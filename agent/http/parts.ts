@@ -4,6 +4,7 @@ import type {
   AuditTail,
   ContainerList,
   ContainerRecord,
+  EventRecord,
   HostReport,
   ProcessDetail,
   ProcessList,
@@ -34,6 +35,7 @@ export interface AppParts {
   readonly runtimes: () => readonly RuntimeRecord[];
   readonly signal: (request: SignalRequest, actor: Actor) => Promise<SignalAnswer>;
   readonly restart: (request: RestartRequest, actor: Actor) => Promise<RestartAnswer>;
+  readonly events: EventFeed;
   readonly auditTail: (limit: number) => Promise<AuditTail>;
   /** A snapshot older than this makes the agent unready. */
   readonly maxSnapshotAgeMs: number;
@@ -46,6 +48,16 @@ export interface AppParts {
   /** Who is at the other end of a unix socket; undefined where the kernel does not say. */
   readonly peerOf: (socket: Socket) => { readonly uid: number; readonly pid: number } | undefined;
   readonly log: Logger;
+}
+
+/** What has happened, and who wants to know what will. */
+export interface EventFeed {
+  /** The last so many, oldest first. */
+  tail(count: number): readonly EventRecord[];
+  /** What came after an event; `missed` counts what is not remembered any more, null: nobody knows. */
+  after(id: string): { readonly events: readonly EventRecord[]; readonly missed: number | null } | undefined;
+  /** @returns what ends the listening */
+  listen(take: (event: EventRecord) => void, onClose: () => void): () => void;
 }
 
 /** What a listener may do: `all` on the unix socket, `read` on TCP. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type * as api from "../api.ts";
-import { driverNames, processSorts, signalOutcomes } from "../api.ts";
+import { driverNames, eventTypes, processSorts, signalOutcomes } from "../api.ts";
 import { containerStates, processStates } from "../model.ts";
 
 const figure = z.number();
@@ -33,6 +33,20 @@ export const processQuery = z.strictObject({
 }) satisfies z.ZodType<api.ProcessQuery>;
 
 export const auditQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(10_000).default(100) });
+
+export const eventQuery = z.strictObject({
+  container: z.string().min(1).optional().describe("name or id prefix"),
+  program: z.string().min(1).optional(),
+  type: z.enum(eventTypes).optional(),
+  last: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .optional()
+    .describe("so many of the remembered events first; none when left out"),
+  follow: z.stringbool().optional().describe("false: end when these have been told"),
+}) satisfies z.ZodType<api.EventQuery>;
 
 export const noQuery = z.strictObject({});
 
@@ -204,6 +218,7 @@ export const hostReport = z.object({
   takenAt: time.nullable(),
   source: z.string(),
   sourceReason: z.string().nullable(),
+  events: z.object({ source: z.string(), reason: z.string().nullable(), lost: figure }),
   cgroupVersion: z.enum(["v1", "v2", "hybrid", "none"]),
   runtimes: z.array(runtime),
   processes: figure,

@@ -21,6 +21,9 @@ export interface DoctorParts {
   readonly source: string;
   /** Why it is not BPF; null when it is, or procfs was asked for. */
   readonly sourceReason: string | null;
+  readonly eventsSource: "bpf" | "connector" | "snapshot";
+  /** Why it is not BPF; null when it is, or another was asked for. */
+  readonly eventsReason: string | null;
   readonly runtimes: readonly RuntimeRecord[];
   /** Why system calls cannot be made directly; null when they can. */
   readonly syscallsReason: string | null;
@@ -38,6 +41,7 @@ export function examineHost(parts: DoctorParts): readonly Finding[] {
     ...parts.runtimes.map(examineRuntime),
     examineSyscalls(parts),
     examineSource(parts),
+    examineEvents(parts),
   ];
 }
 
@@ -148,8 +152,26 @@ function examineSource({ source, sourceReason }: DoctorParts): Finding {
     subject: "source",
     level: "info",
     message: `${message}, since BPF cannot be used: ${sourceReason}`,
-    remedy:
-      "BPF needs a kernel from 6.2 on with type information, and root or CAP_BPF with CAP_PERFMON (or CAP_SYS_ADMIN)",
+    remedy: bpfNeeds,
+  };
+}
+
+const bpfNeeds =
+  "BPF needs a kernel from 5.8 on with type information, the host's PID namespace, and root or CAP_BPF with CAP_PERFMON (or CAP_SYS_ADMIN)";
+
+function examineEvents({ eventsSource, eventsReason }: DoctorParts): Finding {
+  const how = {
+    bpf: "every one is told by the kernel, with exit code, signal and CPU time",
+    connector: "every one is told by the kernel, with exit code and signal",
+    snapshot: "those that a scan has seen are missed by the next one, without exit code or signal",
+  }[eventsSource];
+  const message = `ends of processes by ${eventsSource}: ${how}`;
+  if (eventsReason === null) return { subject: "events", level: "ok", message, remedy: null };
+  return {
+    subject: "events",
+    level: eventsSource === "snapshot" ? "warning" : "info",
+    message: `${message}; BPF cannot be used: ${eventsReason}`,
+    remedy: bpfNeeds,
   };
 }
 

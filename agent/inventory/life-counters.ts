@@ -1,31 +1,51 @@
-import type { ProcessTable } from "../model.ts";
-
-/** The columns that only grow during the life of a process. */
-export const counterColumns = [
-  "userSeconds",
-  "systemSeconds",
-  "readBytes",
-  "writtenBytes",
-  "voluntarySwitches",
-  "involuntarySwitches",
-  "minorFaults",
-  "majorFaults",
-] as const satisfies readonly (keyof ProcessTable)[];
+import { counterColumns, type ProcessTable, type Usage } from "../model.ts";
 
 /** One array of figures by row for each of `counterColumns`, in their order; longer than the table. */
 export type CounterRows = readonly Float64Array[];
+
+/** In the order of `counterColumns`. */
+export type CounterFigures = readonly number[];
+
+/** What a scan added to the lives before it. */
+export interface Advance {
+  /**
+   * What each process used since the scan before; one seen for the first time: since its start. 0 where nothing was
+   * added or the figure could not be read. Valid until the next call, which writes into the same arrays.
+   */
+  readonly added: CounterRows;
+  /** Rows of processes that nothing was known of before. */
+  readonly newRows: readonly number[];
+}
 
 /**
  * Remembers the last readable figure of every counter by ref. A figure that cannot be read for a while and comes back
  * is counted once: the remembered one is carried along.
  */
 export interface LifeCounters {
+  advance(table: ProcessTable): Advance;
   /**
-   * What each process used since the scan before; one seen for the first time: since its start. 0 where nothing was
-   * added or the figure could not be read. Valid until the next call, which writes into the same arrays.
+   * A process has ended having used this.
+   * @returns what that is beyond what was known, and whether the process was known at all. A scan that still shows it
+   *   afterwards adds nothing again.
    */
-  advance(table: ProcessTable): CounterRows;
+  settle(
+    pid: number,
+    startTicks: number,
+    usage: Usage | null,
+  ): { readonly added: CounterFigures; readonly known: boolean };
 }
+
+interface Remembered {
+  readonly startTicks: number;
+  readonly figures: CounterFigures;
+  /** Scans that it is still kept for. */
+  scans: number;
+}
+
+/** Its end can become known after a scan has missed a process, and a scan show a zombie after its end was known. */
+const keptScans = 2;
+
+const nothing: CounterFigures = counterColumns.map(() => 0);
 
 export function createCounters(): LifeCounters {
   // Three sets of arrays, used again and again: at ten thousand processes new ones would be a megabyte a scan.
@@ -33,6 +53,37 @@ export function createCounters(): LifeCounters {
   let lastBefore: CounterRows = blankRows(0);
   let lastNow: CounterRows = blankRows(0);
   let added: CounterRows = blankRows(0);
+  /** Lives that the last scans did not show any more, and those of which only the end is known. */
+  const departed = new Map<number, Remembered>();
+
+  const figuresAt = (rows: CounterRows, row: number): CounterFigures =>
+    rows.map((column) => column[row] ?? 0);
+  const keepDeparted = (earlier: Int32Array): void => {
+    for (const [pid, one] of departed) if (--one.scans <= 0) departed.delete(pid);
+    if (before === undefined) return;
+    const stays = new Uint8Array(before.pid.length);
+    for (const row of earlier) if (row !== -1) stays[row] = 1;
+    for (let row = 0; row < stays.length; row++) {
+      if (stays[row] === 1) continue;
+      departed.set(before.pid[row] ?? 0, {
+        startTicks: before.startTicks[row] ?? 0,
+        figures: figuresAt(lastBefore, row),
+        scans: keptScans,
+      });
+    }
+  };
+  /** A zombie whose end was counted already goes on from there. */
+  const resume = (table: ProcessTable, row: number): boolean => {
+    const one = departed.get(table.pid[row] ?? 0);
+    if (one === undefined || one.startTicks !== table.startTicks[row]) return false;
+    for (const [index, known] of one.figures.entries()) {
+      const [to, delta] = [lastNow[index], added[index]];
+      if (to === undefined || delta === undefined) continue;
+      delta[row] = Math.max(0, (to[row] ?? 0) - known);
+      to[row] = Math.max(known, to[row] ?? 0);
+    }
+    return true;
+  };
   return {
     advance: (table) => {
       const earlier = matchRows(before, table);
@@ -44,9 +95,24 @@ export function createCounters(): LifeCounters {
           advanceColumn(table[column], earlier, from, to, delta);
         }
       }
+      const newRows: number[] = [];
+      for (let row = 0; row < earlier.length; row++) {
+        if (earlier[row] === -1 && !(departed.size > 0 && resume(table, row))) newRows.push(row);
+      }
+      keepDeparted(earlier);
       before = { pid: table.pid, startTicks: table.startTicks };
       [lastBefore, lastNow] = [lastNow, lastBefore];
-      return added;
+      return { added, newRows };
+    },
+    settle: (pid, startTicks, usage) => {
+      const row = before === undefined ? -1 : findRow(before, pid, startTicks);
+      const gone = departed.get(pid);
+      const known = row !== -1 || gone?.startTicks === startTicks;
+      const had = row !== -1 ? figuresAt(lastBefore, row) : known ? (gone?.figures ?? nothing) : nothing;
+      const final = counterColumns.map((column, index) => Math.max(had[index] ?? 0, usage?.[column] ?? 0));
+      if (row === -1) departed.set(pid, { startTicks, figures: final, scans: keptScans });
+      else for (const [index, column] of lastBefore.entries()) column[row] = final[index] ?? 0;
+      return { added: final.map((figure, index) => figure - (had[index] ?? 0)), known };
     },
   };
 }
@@ -76,6 +142,21 @@ function blankRows(length: number): CounterRows {
 function roomFor(rows: CounterRows, length: number): CounterRows {
   const room = rows[0]?.length ?? 0;
   return room >= length ? rows : blankRows(Math.ceil(length * 1.25));
+}
+
+/** The row of a life, or -1; PIDs ascend. */
+function findRow(
+  { pid: pids, startTicks: starts }: Pick<ProcessTable, "pid" | "startTicks">,
+  pid: number,
+  startTicks: number,
+): number {
+  let [low, high] = [0, pids.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((pids[middle] ?? 0) < pid) low = middle + 1;
+    else high = middle;
+  }
+  return pids[low] === pid && starts[low] === startTicks ? low : -1;
 }
 
 /** Row → the row of the same life in another table, or -1. Both ascend by PID, so one walk pairs them. */

@@ -1,5 +1,14 @@
-import type { Container, KernelUnits, ProcessTable, ProgramTotals } from "../model.ts";
-import { type CounterRows, counterColumns } from "./life-counters.ts";
+import {
+  type Container,
+  counterColumns,
+  type ExitReason,
+  exitReasons,
+  type KernelUnits,
+  kernelThreadFlag,
+  type ProcessTable,
+  type ProgramTotals,
+} from "../model.ts";
+import type { Advance, CounterFigures } from "./life-counters.ts";
 import { createGauges, type ProgramGauges } from "./program-gauges.ts";
 
 /** Where programs beyond the bound are summed. */
@@ -17,10 +26,21 @@ export interface SumsInput {
   readonly containerOf: Int32Array;
   /** Row → program. */
   readonly names: readonly string[];
-  /** What each row used since the last scan. */
-  readonly added: CounterRows;
+  /** What each row used since the last scan, and which are new. */
+  readonly advance: Advance;
   readonly cpuCores: Float64Array;
   readonly nowMs: number;
+}
+
+/** A member that has ended. */
+export interface EndedMember {
+  readonly containerId: string;
+  readonly program: string;
+  readonly reason: ExitReason;
+  /** What it used beyond what scans have seen. */
+  readonly added: CounterFigures;
+  /** No scan has seen it: its start is counted with its end. */
+  readonly isNew: boolean;
 }
 
 export interface ProgramSums {
@@ -34,6 +54,9 @@ interface Group {
   /** In the order of `counterColumns`; other than CPU time NaN until a member's figure could be read. */
   readonly counters: Float64Array;
   readonly gauges: ProgramGauges;
+  /** In the order of `exitReasons`. */
+  readonly exits: number[];
+  starts: number;
   lastSeenMs: number;
   /** Index in this scan's `programs`. */
   index: number;
@@ -46,7 +69,8 @@ interface Group {
 export function createProgramSums(
   units: KernelUnits,
   maxPrograms: number,
-): { advance(input: SumsInput): ProgramSums } {
+): { advance(input: SumsInput): ProgramSums; ended(member: EndedMember, nowMs: number): void } {
+  let isFirst = true;
   const groups = new Map<string, Map<string, Group>>();
   let count = 0;
 
@@ -68,6 +92,8 @@ export function createProgramSums(
       name,
       counters,
       gauges: createGauges(units),
+      exits: exitReasons.map(() => 0),
+      starts: 0,
       lastSeenMs: nowMs,
       index: -1,
     };
@@ -102,6 +128,8 @@ export function createProgramSums(
         members.push(group);
       }
       addCounters(members, input);
+      if (!isFirst) countStarts(members, input);
+      isFirst = false;
       forget(input);
       const indexOfContainer = new Map(input.containers.map((container, index) => [container.id, index]));
       const programs: ProgramTotals[] = [];
@@ -113,24 +141,44 @@ export function createProgramSums(
       }
       return { programs, programOf: Int32Array.from(members, (group) => group.index) };
     },
+    ended: ({ containerId, program, reason, added, isNew }, nowMs) => {
+      const group = groupOf(containerId, program, nowMs);
+      group.lastSeenMs = nowMs;
+      const index = exitReasons.indexOf(reason);
+      group.exits[index] = (group.exits[index] ?? 0) + 1;
+      if (isNew) group.starts++;
+      for (const [at, figure] of added.entries()) addFigure(group.counters, at, figure);
+    },
   };
 }
 
 /** Column by column: a figure that could not be read adds nothing, and the first readable one replaces NaN. */
-function addCounters(members: readonly Group[], { table, added }: SumsInput): void {
+function addCounters(members: readonly Group[], { table, advance: { added } }: SumsInput): void {
   for (const [index, column] of counterColumns.entries()) {
     const figures = table[column];
     const rows = added[index];
     for (let row = 0; row < members.length; row++) {
       const counters = members[row]?.counters;
       if (counters === undefined || Number.isNaN(figures[row])) continue;
-      const sum = counters[index] ?? Number.NaN;
-      counters[index] = (Number.isNaN(sum) ? 0 : sum) + (rows?.[row] ?? 0);
+      addFigure(counters, index, rows?.[row] ?? 0);
     }
   }
 }
 
-function toTotals({ name, gauges, counters }: Group, container: number): ProgramTotals {
+function addFigure(counters: Float64Array, index: number, figure: number): void {
+  const sum = counters[index] ?? Number.NaN;
+  counters[index] = (Number.isNaN(sum) ? 0 : sum) + figure;
+}
+
+/** Threads of the kernel come and go with its work: they are no starts of a program. */
+function countStarts(members: readonly Group[], { table, advance: { newRows } }: SumsInput): void {
+  for (const row of newRows) {
+    const group = members[row];
+    if (group !== undefined && ((table.flags[row] ?? 0) & kernelThreadFlag) === 0) group.starts++;
+  }
+}
+
+function toTotals({ name, gauges, counters, exits, starts }: Group, container: number): ProgramTotals {
   const counter = (index: number): number => counters[index] ?? Number.NaN;
   // Sums of ticks as binary fractions: without rounding 0.1 + 0.2 s would read 0.30000000000000004.
   const seconds = (index: number): number => Math.round(counter(index) * 1e6) / 1e6;
@@ -155,5 +203,7 @@ function toTotals({ name, gauges, counters }: Group, container: number): Program
     majorFaults: counter(7),
     byState: gauges.byState.slice(),
     oldestStartSeconds: gauges.oldestStartSeconds,
+    exits: exits.slice(),
+    starts,
   };
 }

@@ -21,6 +21,8 @@ export interface ProgramNames {
  */
 export interface ProgramNamer {
   name(context: ProgramContext): ProgramNames;
+  /** What a label says of a process of which only the name is known; undefined: nothing. */
+  match(container: Container, name: string): string | undefined;
 }
 
 /** Remembers which label matched a command line, since matching is done for every process of every scan. */
@@ -54,6 +56,8 @@ export function createProgramNamer(): ProgramNamer {
       });
       return { names };
     },
+    match: (container, name) =>
+      patterns(container).find(({ pattern }) => matchesGlob(name, pattern))?.program,
   };
 }
 

@@ -15,6 +15,8 @@ export interface ScannerParts {
     /** Seconds of a clock that never goes back. */
     readonly monotonicSeconds: () => number;
   };
+  /** Called when a scan has ended, before it is joined with those before. */
+  readonly beforeSnapshot?: () => void;
   /** Called after each scan, before anyone sees the snapshot. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
 }
@@ -45,6 +47,7 @@ export function createScanner(parts: ScannerParts): Scanner {
     const began = clock.monotonicSeconds();
     const result = await source.scan();
     const ended = clock.monotonicSeconds();
+    parts.beforeSnapshot?.();
     const snapshot = tracker.advance(result, {
       takenAt: clock.now(),
       monotonicSeconds: ended,

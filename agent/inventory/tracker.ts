@@ -1,4 +1,12 @@
-import type { Container, KernelUnits, ProcessTable, ProgramTotals, Snapshot } from "../model.ts";
+import type {
+  Container,
+  ExitReason,
+  KernelUnits,
+  ProcessTable,
+  ProgramTotals,
+  Snapshot,
+  Usage,
+} from "../model.ts";
 import type { Scan } from "../source/process-source.ts";
 import { createCpuRates } from "./cpu-rates.ts";
 import { createCounters } from "./life-counters.ts";
@@ -27,6 +35,21 @@ export interface ScanTime {
 /** Joins scans: who each process belongs to, what it used since the last scan, and sums that never fall. */
 export interface Tracker {
   advance(scan: Scan, time: ScanTime): Snapshot;
+  /** Books the end of a process: what it used beyond what scans have seen, and its exit. */
+  ended(process: EndedProcess, nowMs: number): void;
+}
+
+/** A process that has ended, and whose it was. */
+export interface EndedProcess {
+  readonly pid: number;
+  /** Null: the source does not know, so nothing is added to what scans have seen. */
+  readonly startTicks: number | null;
+  readonly container: Container | null;
+  readonly program: string;
+  readonly reason: ExitReason;
+  readonly usage: Usage | null;
+  /** Whether a scan has seen it. */
+  readonly wasSeen: boolean;
 }
 
 export function createTracker(parts: TrackerParts): Tracker {
@@ -41,14 +64,14 @@ export function createTracker(parts: TrackerParts): Tracker {
       for (let row = 0; row < table.length; row++) rowByPid.set(table.pid[row] ?? 0, row);
       const { containers, containerOf } = assignContainers(table, parts);
       const { names } = namer.name({ table, rowByPid, containerOf, containers });
-      const added = counters.advance(table);
+      const advance = counters.advance(table);
       const cpuCores = rates.advance(table, time.monotonicSeconds);
       const { programs, programOf } = sums.advance({
         table,
         containers,
         containerOf,
         names,
-        added,
+        advance,
         cpuCores,
         nowMs: time.takenAt,
       });
@@ -64,6 +87,12 @@ export function createTracker(parts: TrackerParts): Tracker {
         programs: programs satisfies readonly ProgramTotals[],
         problems: scan.problems,
       });
+    },
+    ended: ({ pid, startTicks, container, program, reason, usage, wasSeen }, nowMs) => {
+      const { added, known } =
+        startTicks === null ? { added: [], known: wasSeen } : counters.settle(pid, startTicks, usage);
+      const isNew = !known && !wasSeen;
+      sums.ended({ containerId: container?.id ?? "", program, reason, added, isNew }, nowMs);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { containerStates, type ProgramTotals, processStates } from "../model.ts";
+import { containerStates, exitReasons, type ProgramTotals, processStates } from "../model.ts";
 
 export type MetricType = "counter" | "gauge" | "histogram";
 
@@ -82,7 +82,7 @@ export const programFamilies: readonly SubjectFamily<ProgramTotals>[] = [
   split(
     "pidward_program_context_switches_total",
     "counter",
-    "Context switches of the main threads.",
+    "Context switches; those of the main threads only with --source=procfs.",
     "kind",
     {
       voluntary: (p) => p.voluntarySwitches,
@@ -113,6 +113,21 @@ export const programFamilies: readonly SubjectFamily<ProgramTotals>[] = [
     "gauge",
     "Start of the oldest process, in seconds since the epoch.",
     (p) => p.oldestStartSeconds,
+  ),
+  split(
+    "pidward_program_exits_total",
+    "counter",
+    "Processes of the program that have ended, by how.",
+    "reason",
+    Object.fromEntries(
+      exitReasons.map((reason, index) => [reason, (p: ProgramTotals) => p.exits[index] ?? 0]),
+    ),
+  ),
+  one(
+    "pidward_program_starts_total",
+    "counter",
+    "Processes of the program that have started since the agent has.",
+    (p) => p.starts,
   ),
 ];
 

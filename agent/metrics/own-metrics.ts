@@ -7,6 +7,11 @@ export interface OwnMetricsParts {
   readonly version: string;
   readonly source: string;
   readonly sourceReason: string | null;
+  readonly events: {
+    readonly name: string;
+    readonly reason: string | null;
+    readonly lost: () => number;
+  };
   /** Asked at each rendering. */
   readonly runtimes: () => readonly { readonly name: string; readonly available: boolean }[];
 }
@@ -50,6 +55,18 @@ export const ownFamilies = {
     help: "How processes are read, and why not by BPF; always 1.",
     labels: ["source", "reason"],
   },
+  eventsSource: {
+    name: "pidward_events_source_info",
+    type: "gauge",
+    help: "How ends of processes are learned, and why not by BPF; always 1.",
+    labels: ["source", "reason"],
+  },
+  eventsLost: {
+    name: "pidward_events_lost_total",
+    type: "counter",
+    help: "Ends of processes that could not be told, since the kernel's buffer was full.",
+    labels: [],
+  },
   build: {
     name: "pidward_build_info",
     type: "gauge",
@@ -82,6 +99,16 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   new Gauge(settings(ownFamilies.source))
     .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
     .set(1);
+  new Gauge(settings(ownFamilies.eventsSource))
+    .labels(parts.events.name, parts.events.reason?.split("\n")[0] ?? "")
+    .set(1);
+  new Counter({
+    ...settings(ownFamilies.eventsLost),
+    collect() {
+      this.reset();
+      this.inc(parts.events.lost());
+    },
+  });
   new Gauge(settings(ownFamilies.build)).labels(parts.version).set(1);
   new Gauge({
     ...settings(ownFamilies.runtimeUp),

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { openProcess } from "../../agent/control/process-handle.ts";
 import { type SignalParts, sendSignals } from "../../agent/control/signal.ts";
-import { parseSignal } from "../../agent/control/signal-names.ts";
 import { AgentError } from "../../agent/errors.ts";
 import type { TargetProcess } from "../../agent/model.ts";
+import { parseSignal } from "../../agent/signal-names.ts";
 import { loadSyscalls } from "../../agent/syscalls.ts";
 
 const children: ChildProcess[] = [];

@@ -11,6 +11,7 @@ import { createApp, listRoutes } from "../../agent/http/app.ts";
 import type { AppParts } from "../../agent/http/parts.ts";
 import { prefersOpenMetrics } from "../../agent/http/routes/metrics.ts";
 import { type Listener, listenTcp, listenUnix } from "../../agent/http/servers.ts";
+import { createEventJournal } from "../../agent/inventory/event-journal.ts";
 import { silentLogger } from "../../agent/log.ts";
 import { makeSnapshot } from "../inventory/table.ts";
 
@@ -23,6 +24,8 @@ const asked: { queries: ProcessQuery[]; signals: unknown[]; errors: string[] } =
 let age = 0;
 let fails: unknown;
 const snapshot = makeSnapshot([{ pid: 1, parentPid: 0, name: "systemd" }]);
+
+const journal = createEventJournal("run", 100);
 
 const notUsed = (): never => {
   throw new Error("not used here");
@@ -56,6 +59,7 @@ const parts: AppParts = {
     return { action: "signal", signal: "SIGTERM", dryRun: false, targets: [] };
   },
   restart: notUsed,
+  events: journal,
   auditTail: async () => ({ records: [] }),
   maxSnapshotAgeMs: 5_000,
   now: () => snapshot.takenAt + age,

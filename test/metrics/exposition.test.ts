@@ -97,6 +97,7 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
     version: "1.2.3",
     source: "procfs",
     sourceReason: "no rights\nlog",
+    events: { name: "connector", reason: "no rights", lost: () => 5 },
     runtimes,
   });
   own.scanned({ scanSeconds: 0.02, problems: degradedScene().problems });
@@ -111,6 +112,8 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
   ).toBe(1);
   expect(values.get('pidward_runtime_up{"runtime":"docker"}')).toBe(0);
   expect(values.get('pidward_source_info{"source":"procfs","reason":"no rights"}')).toBe(1);
+  expect(values.get('pidward_events_source_info{"source":"connector","reason":"no rights"}')).toBe(1);
+  expect(values.get("pidward_events_lost_total{}")).toBe(5);
   expect(values.get("pidward_scan_duration_seconds_count{}")).toBe(1);
   const open = await own.render("openmetrics");
   expect(open.endsWith("# EOF\n")).toBe(true);

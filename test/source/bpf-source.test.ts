@@ -7,21 +7,26 @@ import type { ProcessTable } from "../../agent/model.ts";
 import { createBpfSource } from "../../agent/source/bpf/bpf-source.ts";
 import { parseBtf } from "../../agent/source/bpf/btf.ts";
 import { assembleTaskIterator } from "../../agent/source/bpf/task-iterator.ts";
-import { chooseSource } from "../../agent/source/choose-source.ts";
+import { createCgroupTexts } from "../../agent/source/cgroupfs/cgroup-texts.ts";
+import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
+import { chooseSources, type SourceParts } from "../../agent/source/choose-source.ts";
 import type { ProcessSource } from "../../agent/source/process-source.ts";
 import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
 import { createProcfsSource } from "../../agent/source/procfs/procfs-source.ts";
 import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
 import { processSourceContract } from "./process-source-contract.ts";
 
-const units = readKernelUnits("/proc");
-const parts = { root: "/proc", sysRoot: "/sys", units };
+const units = readKernelUnits("/proc", Date.now());
+const cgroups = createCgroupTexts(detectCgroups("/sys"), () => performance.now());
 let syscalls: Syscalls;
 beforeAll(async () => {
   syscalls = await loadSyscalls();
 });
 
-const create = (): ProcessSource => createBpfSource({ ...parts, syscalls });
+const create = (): ProcessSource => {
+  const btf = parseBtf(readFileSync("/sys/kernel/btf/vmlinux"));
+  return createBpfSource({ root: "/proc", units, cgroups, btf, syscalls });
+};
 
 /** Why this kernel or these rights do not allow it, as far as can be told without trying; undefined: they should. */
 function obstacle(): string | undefined {
@@ -145,15 +150,41 @@ describeHere(`the same processes side by side with procfs${notRun}`, () => {
   }
 });
 
-test("without what BPF needs the source is procfs, with the reason", () => {
-  const wanted = { procRoot: "/proc", units, syscalls: undefined };
-  const chosen = chooseSource({ ...wanted, wanted: "auto", sysRoot: "/sys" });
-  expect([chosen.source.name, chosen.reason]).toEqual(["procfs", expect.stringContaining("koffi")]);
-  const noTypes = chooseSource({ ...wanted, wanted: "auto", sysRoot: "/nowhere", syscalls });
-  expect([noTypes.source.name, noTypes.reason]).toEqual([
-    "procfs",
-    expect.stringContaining("/nowhere/kernel/btf/vmlinux"),
-  ]);
-  expect(chooseSource({ ...wanted, wanted: "procfs", sysRoot: "/sys" }).reason).toBeNull();
-  expect(() => chooseSource({ ...wanted, wanted: "bpf", sysRoot: "/sys" })).toThrow(AgentError);
+describe("the choice of sources", () => {
+  const choose = (facts: Partial<SourceParts>) =>
+    chooseSources({
+      source: "auto",
+      eventsSource: "auto",
+      procRoot: "/proc",
+      sysRoot: "/sys",
+      units,
+      cgroups,
+      syscalls: undefined,
+      now: Date.now,
+      monotonicNs: () => Number(process.hrtime.bigint()),
+      ...facts,
+    });
+
+  test("without koffi processes are read from /proc and ends come from snapshots, with the reason", () => {
+    const chosen = choose({});
+    expect(chosen).toMatchObject({ source: { name: "procfs" }, exits: undefined });
+    expect(chosen.sourceReason).toContain("koffi");
+    expect(chosen.exitsReason).toContain("koffi");
+  });
+
+  test("without type information there is no BPF, and the reason names the file", () => {
+    const chosen = choose({ sysRoot: "/nowhere", syscalls });
+    expect(chosen.source.name).toBe("procfs");
+    expect(chosen.sourceReason).toContain("/nowhere/kernel/btf/vmlinux");
+    expect(chosen.exitsReason).toContain("/nowhere/kernel/btf/vmlinux");
+    chosen.exits?.close();
+  });
+
+  test("what was asked for has no reason, and is an error when it cannot be had", () => {
+    const asked = choose({ source: "procfs", eventsSource: "snapshot", syscalls });
+    expect([asked.sourceReason, asked.exitsReason]).toEqual([null, null]);
+    expect(() => choose({ source: "bpf" })).toThrow("--source=bpf: ");
+    expect(() => choose({ source: "procfs", eventsSource: "bpf" })).toThrow("--events.source=bpf: ");
+    expect(() => choose({ source: "procfs", eventsSource: "connector" })).toThrow(AgentError);
+  });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { insideId, parseIdMap } from "../../agent/source/procfs/id-map.ts";
 import { parseIo } from "../../agent/source/procfs/io.ts";
-import { parseAuxv, parseBootSeconds } from "../../agent/source/procfs/kernel-units.ts";
+import { parseAuxv, parseBootSeconds, parseUptimeSeconds } from "../../agent/source/procfs/kernel-units.ts";
 import { openFilesLimit, parseLimits } from "../../agent/source/procfs/limits.ts";
 import { parseStat } from "../../agent/source/procfs/stat.ts";
 import { parseStatus } from "../../agent/source/procfs/status.ts";
@@ -171,5 +171,7 @@ describe("the others", () => {
     expect(auxv.get(6)).toBeGreaterThanOrEqual(4096);
     expect(parseBootSeconds("cpu 1 2\nbtime 1700000000\nprocesses 5\n")).toBe(1_700_000_000);
     expect(parseBootSeconds("")).toBeUndefined();
+    expect(parseUptimeSeconds("350735.47 234388.90\n")).toBe(350_735.47);
+    expect(parseUptimeSeconds("x")).toBeUndefined();
   });
 });

@@ -6,7 +6,9 @@ import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
 import { createProcfsSource } from "../../agent/source/procfs/procfs-source.ts";
 import { processSourceContract } from "./process-source-contract.ts";
 
-processSourceContract("procfs", () => createProcfsSource({ root: "/proc", units: readKernelUnits("/proc") }));
+processSourceContract("procfs", () =>
+  createProcfsSource({ root: "/proc", units: readKernelUnits("/proc", Date.now()) }),
+);
 
 /** A process of the fixture tree; the rest of its files are those of a sleeping process. */
 interface Fixture {
@@ -186,7 +188,7 @@ describe("a tree in the place of /proc", () => {
 
   test("a root that is no procfs is an error that names it", async () => {
     const missing = createProcfsSource.bind(undefined, { root: "/nowhere", units });
-    expect(() => readKernelUnits("/nowhere")).toThrow("/nowhere");
+    expect(() => readKernelUnits("/nowhere", Date.now())).toThrow("/nowhere");
     expect(missing).toThrow("/nowhere");
   });
 

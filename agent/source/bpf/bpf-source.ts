@@ -1,13 +1,13 @@
-import { closeSync, readFileSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
-import { AgentError, reasonOf } from "../../errors.ts";
 import type { KernelUnits } from "../../model.ts";
 import type { Syscalls } from "../../syscalls.ts";
+import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
 import { createColumns, finishColumns } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createRowReader, listPids, type RowScan } from "../procfs/procfs-source.ts";
-import { type Btf, parseBtf } from "./btf.ts";
+import type { Btf } from "./btf.ts";
 import { loadTaskIterator } from "./loader.ts";
 import { assembleTaskIterator } from "./task-iterator.ts";
 import { createTaskRecords, type TaskRecords, words } from "./task-records.ts";
@@ -24,7 +24,9 @@ const newAtOnce = 64;
 export interface BpfParts {
   /** The host's procfs, for what the kernel's structs do not hold as text. */
   readonly root: string;
-  readonly sysRoot: string;
+  /** The running kernel's types. */
+  readonly btf: Btf;
+  readonly cgroups: CgroupTexts;
   readonly units: KernelUnits;
   readonly syscalls: Syscalls;
 }
@@ -36,7 +38,8 @@ export interface BpfParts {
  * @throws AgentError `unavailable` when the kernel or the rights do not allow it
  */
 export function createBpfSource(parts: BpfParts): ProcessSource {
-  const iterator = loadFor(parts);
+  const { btf, syscalls } = parts;
+  const iterator = loadTaskIterator(assembleTaskIterator(btf), btf, syscalls);
   const records = createTaskRecords();
   const rows = createTaskRows(parts, records);
   const procfs = createRowReader(parts);
@@ -77,18 +80,6 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
 function findHidden(found: readonly number[], records: TaskRecords, root: string): readonly number[] {
   const shown = new Set(found.map((record) => records.figure(record + words.processId)));
   return [...listPids(root)].filter((pid) => !shown.has(pid));
-}
-
-function loadFor({ sysRoot, syscalls }: BpfParts) {
-  const file = `${sysRoot}/kernel/btf/vmlinux`;
-  let btf: Btf;
-  try {
-    btf = parseBtf(readFileSync(file));
-  } catch (error) {
-    if (error instanceof AgentError) throw error;
-    throw new AgentError("unavailable", `${file} cannot be read: ${reasonOf(error)}`, { cause: error });
-  }
-  return loadTaskIterator(assembleTaskIterator(btf), btf, syscalls);
 }
 
 async function readAll(fd: number, records: TaskRecords): Promise<void> {

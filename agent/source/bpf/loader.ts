@@ -5,11 +5,12 @@ import type { Btf } from "./btf.ts";
 
 // enum bpf_cmd of include/uapi/linux/bpf.h; its numbers never change.
 const BPF_PROG_LOAD = 5;
+const BPF_RAW_TRACEPOINT_OPEN = 17;
 const BPF_LINK_CREATE = 28;
 const BPF_ITER_CREATE = 33;
 
 /** union bpf_attr has grown to about this; the kernel wants the rest to be zero. */
-const attributeBytes = 144;
+export const attributeBytes = 144;
 const logBytes = 256 * 1024;
 /** How much of the verifier's log is quoted: the reason stands at its end. */
 const quotedBytes = 1_500;
@@ -26,13 +27,16 @@ export interface LoadedIterator {
  * @throws AgentError `unavailable` with the kernel's errno and the end of the verifier's log
  */
 export function loadTaskIterator(program: Buffer, btf: Btf, syscalls: Syscalls): LoadedIterator {
-  const attachType = btf.findEnumerator("BPF_TRACE_ITER");
-  const programType = btf.findEnumerator("BPF_PROG_TYPE_TRACING");
   const target = btf.findFunctionId("bpf_iter_task");
-  if (attachType === undefined || programType === undefined || target === undefined) {
+  const attachType = btf.findEnumerator("BPF_TRACE_ITER");
+  if (target === undefined || attachType === undefined) {
     throw new AgentError("unavailable", "this kernel has no BPF task iterator");
   }
-  const programFd = loadProgram(program, programType, attachType, target, syscalls);
+  const programFd = loadProgram(
+    { name: "pidward_tasks", code: program, target, attachType: "BPF_TRACE_ITER" },
+    btf,
+    syscalls,
+  );
   try {
     const link = Buffer.alloc(attributeBytes);
     link.writeUInt32LE(programFd, 0);
@@ -54,23 +58,63 @@ export function loadTaskIterator(program: Buffer, btf: Btf, syscalls: Syscalls):
   }
 }
 
-function loadProgram(
+/**
+ * Loads a program and attaches it to a tracepoint with typed arguments (`tp_btf`).
+ * @returns what detaches it
+ * @throws AgentError `unavailable` when the kernel has no such tracepoint or refuses
+ */
+export function attachTracepoint(
+  tracepoint: string,
   program: Buffer,
-  programType: number,
-  attachType: number,
-  target: number,
+  btf: Btf,
   syscalls: Syscalls,
-): number {
+): { close(): void } {
+  const target = btf.findTracepoint(tracepoint)?.typeId;
+  if (target === undefined)
+    throw new AgentError("unavailable", `this kernel has no tracepoint ${tracepoint}`);
+  const name = tracepoint.replace("sched_process_", "pidward_");
+  const programFd = loadProgram(
+    { name, code: program, target, attachType: "BPF_TRACE_RAW_TP" },
+    btf,
+    syscalls,
+  );
+  try {
+    // Without a name: the tracepoint is the one that the program was loaded for.
+    const attributes = Buffer.alloc(attributeBytes);
+    attributes.writeUInt32LE(programFd, 8);
+    const linkFd = syscalls.bpf(BPF_RAW_TRACEPOINT_OPEN, attributes);
+    return { close: () => closeSync(linkFd) };
+  } finally {
+    closeSync(programFd);
+  }
+}
+
+interface TracingProgram {
+  /** At most 15 characters of letters, digits, `_` and `.`. */
+  readonly name: string;
+  readonly code: Buffer;
+  /** BTF id of the function or tracepoint's typedef that it is for. */
+  readonly target: number;
+  readonly attachType: "BPF_TRACE_ITER" | "BPF_TRACE_RAW_TP";
+}
+
+function loadProgram(program: TracingProgram, btf: Btf, syscalls: Syscalls): number {
+  // The numbers of attach types differ between kernels, so they come from its own enum.
+  const attachType = btf.findEnumerator(program.attachType);
+  const programType = btf.findEnumerator("BPF_PROG_TYPE_TRACING");
+  if (attachType === undefined || programType === undefined) {
+    throw new AgentError("unavailable", `this kernel has no ${program.attachType}`);
+  }
   const license = Buffer.from("GPL\0");
   const log = Buffer.alloc(logBytes);
   const attributes = Buffer.alloc(attributeBytes);
   attributes.writeUInt32LE(programType, 0);
-  attributes.writeUInt32LE(program.length / 8, 4);
-  attributes.writeBigUInt64LE(syscalls.addressOf(program), 8);
+  attributes.writeUInt32LE(program.code.length / 8, 4);
+  attributes.writeBigUInt64LE(syscalls.addressOf(program.code), 8);
   attributes.writeBigUInt64LE(syscalls.addressOf(license), 16);
-  attributes.write("pidward_tasks", 48, "latin1");
+  attributes.write(program.name, 48, "latin1");
   attributes.writeUInt32LE(attachType, 68);
-  attributes.writeUInt32LE(target, 108);
+  attributes.writeUInt32LE(program.target, 108);
   try {
     return syscalls.bpf(BPF_PROG_LOAD, attributes);
   } catch (first) {
@@ -86,7 +130,7 @@ function loadProgram(
       const why = first instanceof AgentError ? first.message : String(first);
       throw new AgentError(
         "unavailable",
-        `the task iterator cannot be loaded: ${why}${text === "" ? "" : `\n${text}`}`,
+        `the program ${program.name} cannot be loaded: ${why}${text === "" ? "" : `\n${text}`}`,
       );
     }
   }

@@ -36,7 +36,7 @@ export const taskField = fieldsOf("task", "task_struct");
 export const signalField = fieldsOf("signal", "signal_struct");
 
 /** A kernel that is built without accounting of I/O (CONFIG_TASK_IO_ACCOUNTING) gives 0. */
-export function optional(field: RecordField): RecordField {
+function optional(field: RecordField): RecordField {
   return { ...field, optional: true };
 }
 

@@ -1,4 +1,5 @@
 import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
+import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
 import { createFileReader } from "../procfs/files.ts";
 import { createLives, type Life } from "../procfs/lives.ts";
@@ -19,7 +20,7 @@ export interface TaskRows {
 }
 
 export function createTaskRows(
-  parts: { readonly root: string; readonly units: KernelUnits },
+  parts: { readonly root: string; readonly units: KernelUnits; readonly cgroups: CgroupTexts },
   records: TaskRecords,
 ): TaskRows {
   const countOpenFiles = createOpenFilesCounter(parts.root);
@@ -32,6 +33,7 @@ export function createTaskRows(
     rereadEvery: 300,
     needsLimits: false,
     needsContainerPid: true,
+    onCgroup: parts.cgroups.remember,
   });
   const startTicksOf = (record: number): number =>
     Math.floor(records.figure(record + words.startTime) / (1e9 / parts.units.ticksPerSecond));
@@ -49,9 +51,10 @@ export function createTaskRows(
       const startTicks = startTicksOf(record);
       const { bytes } = records;
       const commFrom = records.commFrom(record);
-      // Both ids together: on a hybrid host either can change.
-      const cgroupKey =
-        records.figure(record + words.defaultCgroup) + records.figure(record + words.memoryCgroup) * 65_537;
+      const key = cgroupKey(
+        records.figure(record + words.defaultCgroup),
+        records.figure(record + words.memoryCgroup),
+      );
       const sighting = {
         pid,
         startTicks,
@@ -60,7 +63,7 @@ export function createTaskRows(
         bytes,
         commFrom,
         commEnd: commEnd(bytes, commFrom),
-        cgroupKey,
+        cgroupKey: key,
       };
       const life = lives.update(sighting, scan.number);
       const row = columns.length++;

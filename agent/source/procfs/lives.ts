@@ -44,6 +44,8 @@ export interface LivesParts {
   readonly rereadEvery: number;
   readonly needsLimits: boolean;
   readonly needsContainerPid: boolean;
+  /** Told each text that was read, with the process's key. */
+  readonly onCgroup?: (cgroupKey: number, text: string) => void;
 }
 
 /** Remembers lives by PID. A PID with another start time is a new life. */
@@ -91,6 +93,7 @@ export function createLives(parts: LivesParts): Lives {
   const readCgroup = (life: RememberedLife, { pid, cgroupKey }: Sighting): void => {
     life.cgroup = texts.share(readText(pid, "cgroup") ?? life.cgroup);
     life.cgroupKey = cgroupKey;
+    if (cgroupKey !== 0) parts.onCgroup?.(cgroupKey, life.cgroup);
   };
   const refresh = (life: RememberedLife, sighting: Sighting): void => {
     const { pid, state, flags, cgroupKey } = sighting;

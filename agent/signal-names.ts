@@ -1,6 +1,6 @@
 import os from "node:os";
-import { AgentError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { AgentError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
 
 export interface SignalName {
   /** `SIGTERM` */
@@ -22,8 +22,7 @@ export function parseSignal(text: string): SignalName {
     if (number < 1 || number > highestSignal) {
       throw new AgentError("bad_request", `unknown signal ${text}: numbers go from 1 to ${highestSignal}`);
     }
-    const name = [...byName].find(([, known]) => known === number)?.[0];
-    return { name: name ?? String(number), number };
+    return { name: nameOfSignal(number), number };
   }
   const upper = text.toUpperCase();
   const name = upper.startsWith("SIG") ? upper : `SIG${upper}`;
@@ -34,4 +33,9 @@ export function parseSignal(text: string): SignalName {
     "bad_request",
     `unknown signal "${text}"${guess === undefined ? "" : `; did you mean ${guess}?`}`,
   );
+}
+
+/** `SIGTERM` for 15; the number itself for a real-time signal. */
+export function nameOfSignal(number: number): string {
+  return [...byName].find(([, known]) => known === number)?.[0] ?? String(number);
 }

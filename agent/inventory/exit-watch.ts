@@ -1,0 +1,244 @@
+import type { ExitedEvent } from "../api.ts";
+import type { Logger } from "../log.ts";
+import { type Container, formatRef, type KernelUnits, type Snapshot, startedAtMs } from "../model.ts";
+import { nameOfSignal } from "../signal-names.ts";
+import type { ExitRecord, ExitSource } from "../source/exits/exit-source.ts";
+import { type ContainerChange, compareSnapshots } from "./changes.ts";
+import type { EventJournal, NewEvent } from "./event-journal.ts";
+import { attributeExit, exitOutcome, exitReason, type Owner, ownerOfRow } from "./exit-attribution.ts";
+import type { OomWatch } from "./oom-watch.ts";
+import { createProgramNamer } from "./programs.ts";
+import { toContainerName } from "./records.ts";
+import type { ResolveContainer, Tracker } from "./tracker.ts";
+
+/** How often ends are taken from the source. */
+const drainEveryMs = 50;
+
+export interface ExitWatchParts {
+  /** Undefined: ends are found by comparing snapshots. */
+  readonly source: ExitSource | undefined;
+  readonly tracker: Pick<Tracker, "ended">;
+  readonly journal: Pick<EventJournal, "add">;
+  readonly resolve: ResolveContainer;
+  readonly oom: OomWatch;
+  readonly units: KernelUnits;
+  readonly showCommand: (argv: readonly string[]) => readonly string[];
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Learns of every end of a process, tells whose it was, and books and reports it. */
+export interface ExitWatch {
+  start(): void;
+  /** Takes what has come; to be called before a scan is taken in, so that its sums have it. */
+  drain(): void;
+  /** Compares with the snapshot before: starts, changes of containers, ends that nothing has told. */
+  observe(snapshot: Snapshot): void;
+  stop(): void;
+}
+
+/** A process that a scan did not show any more and whose end has not been told yet. */
+interface Missing {
+  readonly owner: Owner;
+  /** Scans until it is reported as ended for unknown reasons. */
+  scans: number;
+}
+
+export function createExitWatch(parts: ExitWatchParts): ExitWatch {
+  const { source, tracker, journal } = parts;
+  const attribution = { resolve: parts.resolve, namer: createProgramNamer(), units: parts.units };
+  const missing = new Map<number, Missing>();
+  const told = createTold();
+  let latest: Snapshot | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const report = (exit: ExitRecord, owner: Owner): void => {
+    const oomKilled = oomOf(exit, owner.container, parts.oom);
+    const reason = exitReason(exit.status, oomKilled);
+    const { pid, usage } = exit;
+    const { startTicks, container, program, wasSeen } = owner;
+    tracker.ended({ pid, startTicks, container, program, reason, usage, wasSeen }, parts.now());
+    journal.add(toExitedEvent(exit, owner, reason, oomKilled, parts.units));
+  };
+  const tell = (exit: ExitRecord): void => {
+    if (latest === undefined) return;
+    const gone = missing.get(exit.pid);
+    const isMissing =
+      gone !== undefined && (exit.startTicks === null || gone.owner.startTicks === exit.startTicks);
+    if (isMissing) missing.delete(exit.pid);
+    const owner = isMissing ? gone.owner : attributeExit(exit, latest, attribution);
+    if (!isMissing) told.add(exit.pid, owner.startTicks);
+    report(exit, owner);
+  };
+  const drain = (): void => {
+    for (const exit of source?.drain() ?? []) tell(exit);
+  };
+  const miss = (rows: readonly number[], before: Snapshot): void => {
+    for (const row of rows) {
+      const owner = ownerOfRow(row, before);
+      const pid = before.table.pid[row] ?? 0;
+      if (told.has(pid, owner.startTicks)) continue;
+      // A source that tells ends may be about to: it waits for exact figures, or its timer.
+      missing.set(pid, { owner, scans: source === undefined ? 0 : 2 });
+    }
+    for (const [pid, one] of missing) {
+      if (--one.scans >= 0) continue;
+      missing.delete(pid);
+      report(unexplained(pid, one.owner, parts.now()), one.owner);
+    }
+  };
+  return {
+    start: () => {
+      if (source === undefined) return;
+      timer = setInterval(() => {
+        try {
+          drain();
+        } catch (error) {
+          parts.log.error("taking the ends of processes failed", { error });
+        }
+      }, drainEveryMs);
+    },
+    drain,
+    observe: (snapshot) => {
+      const before = latest;
+      latest = snapshot;
+      parts.oom.observe(snapshot);
+      if (before === undefined) return;
+      const changes = compareSnapshots(before, snapshot);
+      miss(changes.vanished, before);
+      for (const row of changes.started) {
+        const { pid, startTicks } = snapshot.table;
+        if (!told.has(pid[row] ?? 0, startTicks[row] ?? 0)) journal.add(toStartedEvent(row, snapshot, parts));
+      }
+      told.sweep(snapshot);
+      for (const change of changes.containers) journal.add(toContainerEvent(change, snapshot.takenAt));
+    },
+    stop: () => {
+      clearInterval(timer);
+      source?.close();
+    },
+  };
+}
+
+/** Lives whose end has been told: until it is reaped, scans go on to show the zombie. */
+function createTold() {
+  const byPid = new Map<number, { readonly startTicks: number | null; scans: number }>();
+  const matches = (startTicks: number | null, other: number | null): boolean =>
+    startTicks === null || other === null || startTicks === other;
+  return {
+    add: (pid: number, startTicks: number | null): void => {
+      byPid.set(pid, { startTicks, scans: 2 });
+    },
+    has: (pid: number, startTicks: number | null): boolean => {
+      const one = byPid.get(pid);
+      return one !== undefined && matches(one.startTicks, startTicks);
+    },
+    /** Forgets those that the last two snapshots have not shown. */
+    sweep: ({ table, rowByPid }: Snapshot): void => {
+      for (const [pid, one] of byPid) {
+        const row = rowByPid.get(pid);
+        const isShown = row !== undefined && matches(one.startTicks, table.startTicks[row] ?? 0);
+        if (isShown) one.scans = 2;
+        else if (--one.scans <= 0) byPid.delete(pid);
+      }
+    },
+  };
+}
+
+/** The kernel's own word; else the container's counter, asked only about kills. */
+function oomOf(exit: ExitRecord, container: Container | null, oom: OomWatch): boolean | null {
+  if (exit.oomVictim !== null) return exit.oomVictim;
+  if (exit.status === null) return null;
+  const { signal } = exitOutcome(exit.status);
+  if (signal === null || nameOfSignal(signal) !== "SIGKILL") return false;
+  return container === null ? null : oom.explains(container);
+}
+
+function unexplained(pid: number, owner: Owner, now: number): ExitRecord {
+  return {
+    pid,
+    startTicks: owner.startTicks,
+    name: owner.name,
+    parentPid: null,
+    userId: null,
+    status: null,
+    oomVictim: null,
+    endedAt: now,
+    lifetimeSeconds: null,
+    cgroup: null,
+    ancestors: [],
+    usage: null,
+  };
+}
+
+function toExitedEvent(
+  exit: ExitRecord,
+  owner: Owner,
+  reason: ExitedEvent["reason"],
+  oomKilled: boolean | null,
+  units: KernelUnits,
+): NewEvent {
+  const { exitCode, signal } = exitOutcome(exit.status);
+  const { startTicks } = owner;
+  const sinceStart = startTicks === null ? null : (exit.endedAt - startedAtMs(startTicks, units)) / 1000;
+  return {
+    type: "exited",
+    time: new Date(exit.endedAt).toISOString(),
+    container: owner.container === null ? null : toContainerName(owner.container),
+    ref: startTicks === null ? null : formatRef({ pid: exit.pid, startTicks }),
+    pid: exit.pid,
+    name: owner.name,
+    program: owner.program,
+    parentPid: exit.parentPid,
+    reason,
+    exitCode,
+    signal: signal === null ? null : nameOfSignal(signal),
+    oomKilled,
+    lifetimeSeconds: round(exit.lifetimeSeconds ?? (sinceStart === null ? null : Math.max(0, sinceStart))),
+    cpuSeconds:
+      exit.usage === null
+        ? null
+        : { user: round(exit.usage.userSeconds) ?? 0, system: round(exit.usage.systemSeconds) ?? 0 },
+  };
+}
+
+function toStartedEvent(
+  row: number,
+  snapshot: Snapshot,
+  { units, showCommand }: Pick<ExitWatchParts, "units" | "showCommand">,
+): NewEvent {
+  const { table } = snapshot;
+  const owner = ownerOfRow(row, snapshot);
+  const startTicks = owner.startTicks ?? 0;
+  const pid = table.pid[row] ?? 0;
+  const command = table.command[row] ?? null;
+  return {
+    type: "started",
+    time: new Date(startedAtMs(startTicks, units)).toISOString(),
+    container: owner.container === null ? null : toContainerName(owner.container),
+    ref: formatRef({ pid, startTicks }),
+    pid,
+    name: owner.name,
+    program: owner.program,
+    parentPid: table.parentPid[row] ?? 0,
+    command: command === null ? null : showCommand(command),
+  };
+}
+
+function toContainerEvent({ container, before, removed }: ContainerChange, takenAt: number): NewEvent {
+  return {
+    type: "container",
+    time: new Date(takenAt).toISOString(),
+    container: toContainerName(container),
+    state: removed ? "removed" : container.state,
+    previousState: before?.state ?? null,
+    exitCode: container.exitCode,
+    oomKilled: container.oomKilled,
+  };
+}
+
+/** To a microsecond: what is beyond is noise of the division. */
+function round(seconds: number | null): number | null {
+  return seconds === null ? null : Math.round(seconds * 1e6) / 1e6;
+}

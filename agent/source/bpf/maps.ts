@@ -1,0 +1,115 @@
+import { closeSync } from "node:fs";
+import type { Syscalls } from "../../syscalls.ts";
+import { attributeBytes } from "./loader.ts";
+
+// enum bpf_cmd and enum bpf_map_type of include/uapi/linux/bpf.h; their numbers never change.
+const BPF_MAP_CREATE = 0;
+const BPF_MAP_LOOKUP_ELEM = 1;
+const BPF_MAP_TYPE_ARRAY = 2;
+const BPF_MAP_TYPE_RINGBUF = 27;
+
+/** Bits of a ring record's first word (include/uapi/linux/bpf.h): still being written; given up by its writer. */
+const BPF_RINGBUF_BUSY_BIT = 0x8000_0000;
+const BPF_RINGBUF_DISCARD_BIT = 0x4000_0000;
+const headerBytes = 8;
+const pageBytes = 4096;
+
+/** A counter that programs add to. */
+export interface CounterMap {
+  readonly fd: number;
+  read(): number;
+  close(): void;
+}
+
+/** An array map of one 64-bit figure. */
+export function createCounterMap(syscalls: Syscalls): CounterMap {
+  const fd = createMap(BPF_MAP_TYPE_ARRAY, 4, 8, 1, "pidward_lost", syscalls);
+  // The value, then the key: one buffer, which `read` keeps alive.
+  const memory = Buffer.alloc(16);
+  const attributes = Buffer.alloc(attributeBytes);
+  attributes.writeUInt32LE(fd, 0);
+  attributes.writeBigUInt64LE(syscalls.addressOf(memory) + 8n, 8);
+  attributes.writeBigUInt64LE(syscalls.addressOf(memory), 16);
+  return {
+    fd,
+    read: () => {
+      syscalls.bpf(BPF_MAP_LOOKUP_ELEM, attributes);
+      return Number(memory.readBigUInt64LE(0));
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+/** Records that programs write and the agent takes out, in their order (Documentation/bpf/ringbuf.rst). */
+export interface RingBuffer {
+  readonly fd: number;
+  /**
+   * Hands over every finished record: the words of the ring's data, and the index of the record's first word. They are
+   * valid only during the call.
+   * @returns how many there were
+   */
+  drain(take: (words: Uint32Array, at: number) => void): number;
+  /** The memory is given back: `drain` must not be called any more. */
+  close(): void;
+}
+
+/**
+ * Maps three parts, one behind the other: a page with the reader's position, a page with the writer's, and the data
+ * twice, so that a record which crosses the end can be read in one piece.
+ * @param dataBytes a power of two, at least a page
+ */
+export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuffer {
+  const fd = createMap(BPF_MAP_TYPE_RINGBUF, 0, 0, dataBytes, "pidward_ring", syscalls);
+  const reader = syscalls.mapShared(fd, pageBytes, 0, "write");
+  const writer = syscalls.mapShared(fd, pageBytes + 2 * dataBytes, pageBytes, "read");
+  const readerPosition = new BigInt64Array(reader.bytes, 0, 1);
+  const writerPosition = new BigInt64Array(writer.bytes, 0, 1);
+  const words = new Uint32Array(writer.bytes, pageBytes, (2 * dataBytes) / 4);
+  return {
+    fd,
+    drain: (take) => {
+      // Loads and stores that other CPUs see in this order (smp_load_acquire, smp_store_release).
+      const end = Number(Atomics.load(writerPosition, 0));
+      let position = Number(Atomics.load(readerPosition, 0));
+      let count = 0;
+      try {
+        while (position < end) {
+          const at = (position % dataBytes) / 4;
+          const header = Atomics.load(words, at);
+          if ((header & BPF_RINGBUF_BUSY_BIT) !== 0) break;
+          const length = header & (BPF_RINGBUF_DISCARD_BIT - 1);
+          position += Math.ceil((length + headerBytes) / 8) * 8;
+          if ((header & BPF_RINGBUF_DISCARD_BIT) !== 0) continue;
+          count++;
+          take(words, at + headerBytes / 4);
+        }
+      } finally {
+        // Also when a record could not be taken: it would be in the way of all that follow.
+        Atomics.store(readerPosition, 0, BigInt(position));
+      }
+      return count;
+    },
+    close: () => {
+      reader.unmap();
+      writer.unmap();
+      closeSync(fd);
+    },
+  };
+}
+
+function createMap(
+  type: number,
+  keyBytes: number,
+  valueBytes: number,
+  entries: number,
+  name: string,
+  syscalls: Syscalls,
+): number {
+  const attributes = Buffer.alloc(attributeBytes);
+  attributes.writeUInt32LE(type, 0);
+  attributes.writeUInt32LE(keyBytes, 4);
+  attributes.writeUInt32LE(valueBytes, 8);
+  attributes.writeUInt32LE(entries, 12);
+  attributes.write(name, 28, "latin1");
+  return syscalls.bpf(BPF_MAP_CREATE, attributes);
+}
