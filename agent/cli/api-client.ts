@@ -63,7 +63,7 @@ function readStream(
   take: (data: string) => void,
 ): Promise<{ status: number; text: string } | undefined> {
   return new Promise((resolve, reject) => {
-    const options = { ...target.options, path, headers: { accept: "text/event-stream" } };
+    const options = { ...target.options, path, agent: false, headers: { accept: "text/event-stream" } };
     const request = target.module.get(options, (response) => {
       const status = response.statusCode ?? 0;
       let text = "";

@@ -29,7 +29,8 @@ export interface AttributionParts {
  */
 export function attributeExit(exit: ExitRecord, snapshot: Snapshot, parts: AttributionParts): Owner {
   const row = findExited(exit, snapshot, parts.units);
-  if (row !== undefined) return ownerOfRow(row, snapshot);
+  // A scan can have met a process in its last moments, when its cgroup could not be read any more.
+  if (row !== undefined && snapshot.table.cgroup[row] !== "") return ownerOfRow(row, snapshot);
   let container = exit.cgroup === null ? undefined : (parts.resolve(exit.cgroup)?.container ?? null);
   let below = exit.name;
   let program: string | undefined;
@@ -55,7 +56,7 @@ export function attributeExit(exit: ExitRecord, snapshot: Snapshot, parts: Attri
     name,
     container: container ?? null,
     program: labelled ?? program ?? below ?? name,
-    wasSeen: false,
+    wasSeen: row !== undefined,
   };
 }
 

@@ -7,7 +7,7 @@ import { type ContainerChange, compareSnapshots } from "./changes.ts";
 import type { EventJournal, NewEvent } from "./event-journal.ts";
 import { attributeExit, exitOutcome, exitReason, type Owner, ownerOfRow } from "./exit-attribution.ts";
 import type { OomWatch } from "./oom-watch.ts";
-import { createProgramNamer } from "./programs.ts";
+import { createProgramNamer, isStarting } from "./programs.ts";
 import { toContainerName } from "./records.ts";
 import type { ResolveContainer, Tracker } from "./tracker.ts";
 
@@ -68,6 +68,8 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
       gone !== undefined && (exit.startTicks === null || gone.owner.startTicks === exit.startTicks);
     if (isMissing) missing.delete(exit.pid);
     const owner = isMissing ? gone.owner : attributeExit(exit, latest, attribution);
+    // The runtime's own, which it sends into the container's cgroup at each start and exec.
+    if (!owner.wasSeen && isStarting(owner.name)) return;
     if (!isMissing) told.add(exit.pid, owner.startTicks);
     report(exit, owner);
   };

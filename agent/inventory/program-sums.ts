@@ -10,12 +10,10 @@ import {
 } from "../model.ts";
 import type { Advance, CounterFigures } from "./life-counters.ts";
 import { createGauges, type ProgramGauges } from "./program-gauges.ts";
+import { isStarting } from "./programs.ts";
 
 /** Where programs beyond the bound are summed. */
 const otherProgram = "other";
-
-/** What runc calls a container's first process until it has become the program. */
-const startingName = /^runc:\[\d:\w+\]$/;
 
 /** How long the counters of a program without processes are kept while its container is there. */
 const forgetAfterMs = 15 * 60_000;
@@ -106,7 +104,7 @@ export function createProgramSums(
     const present = new Set(["", ...input.containers.map((container) => container.id)]);
     for (const [containerId, own] of groups) {
       for (const [name, group] of own) {
-        const isOld = input.nowMs - group.lastSeenMs > forgetAfterMs || startingName.test(name);
+        const isOld = input.nowMs - group.lastSeenMs > forgetAfterMs || isStarting(name);
         if (group.gauges.processes === 0 && (isOld || !present.has(containerId))) {
           own.delete(name);
           count--;

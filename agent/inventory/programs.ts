@@ -1,5 +1,13 @@
 import type { Container, ProcessTable } from "../model.ts";
 
+/** What runc calls its own processes in a container, and the container's first one until it has become the program. */
+const startingName = /^runc:\[\d:\w+\]$/;
+
+/** Whether a process of this name is still the runtime's, on its way into the container. */
+export function isStarting(name: string): boolean {
+  return startingName.test(name);
+}
+
 /** What naming a program needs of a scan. */
 export interface ProgramContext {
   readonly table: ProcessTable;

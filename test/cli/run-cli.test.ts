@@ -394,3 +394,115 @@ test("help lists the commands, and each has its own", async () => {
   expect((await run(["--version"])).out).toBe("pidward 1.2.3\n");
   expect((await run([])).code).toBe(2);
 });
+
+/** Answers with a stream of events, in pieces that are cut anywhere. */
+async function streaming(events: readonly unknown[], use: (host: string) => Promise<void>): Promise<void> {
+  const own = path.join(folder, "stream.sock");
+  const paths: string[] = [];
+  const source = http.createServer((request, response) => {
+    paths.push(request.url ?? "");
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const text = events.map(
+      (event, index) => `id: run-${index}\nevent: x\ndata: ${JSON.stringify(event)}\n\n`,
+    );
+    const bytes = Buffer.from(`: pidward\n\n${text.join("")}`);
+    for (let at = 0; at < bytes.length; at += 7) response.write(bytes.subarray(at, at + 7));
+    response.end();
+  });
+  await new Promise<void>((resolve) => source.listen(own, resolve));
+  try {
+    await use(`unix://${own}`);
+    expect(paths).toEqual(["/api/v1/events?container=web&program=nginx&last=10"]);
+  } finally {
+    await new Promise((resolve) => source.close(resolve));
+  }
+}
+
+test("events are lines, with what a container says made safe", async () => {
+  const container = { id: "c0ffee", name: "web", image: null, runtime: "docker" };
+  const at = { id: "run-1", time: takenAt, container };
+  const exited = { ...at, type: "exited", ref: "20@200", pid: 20, program: "nginx", parentPid: 1 };
+  const events = [
+    {
+      ...at,
+      type: "started",
+      ref: "20@200",
+      pid: 20,
+      name: "n",
+      program: "nginx",
+      parentPid: 1,
+      command: ["n\u001b[2J", "-v"],
+    },
+    {
+      ...exited,
+      name: "n",
+      reason: "exit_nonzero",
+      exitCode: 3,
+      signal: null,
+      oomKilled: false,
+      lifetimeSeconds: 1.5,
+      cpuSeconds: { user: 0.25, system: 0 },
+    },
+    {
+      ...exited,
+      name: "n",
+      reason: "oom",
+      exitCode: null,
+      signal: "SIGKILL",
+      oomKilled: true,
+      lifetimeSeconds: null,
+      cpuSeconds: null,
+    },
+    {
+      ...exited,
+      name: "n",
+      reason: "unknown",
+      exitCode: null,
+      signal: null,
+      oomKilled: null,
+      lifetimeSeconds: null,
+      cpuSeconds: null,
+    },
+    {
+      ...at,
+      type: "restarted",
+      program: "nginx",
+      driver: "label",
+      old: ["20@200"],
+      new: ["30@300"],
+      seconds: 2.04,
+    },
+    { ...at, type: "container", state: "exited", previousState: "running", exitCode: 137, oomKilled: true },
+  ];
+  await streaming(events, async (host) => {
+    const { code, out } = await run(["events", "web/nginx", `--host=${host}`]);
+    expect(code).toBe(0);
+    expect(out.split("\n")).toEqual([
+      `${takenAt}  started    web/nginx                 20@200  n\\x1b[2J -v`,
+      `${takenAt}  exited     web/nginx                 20@200  n: exit code 3 after 1.50s, 0.250s of CPU`,
+      `${takenAt}  exited     web/nginx                 20@200  n: SIGKILL, out of memory`,
+      `${takenAt}  exited     web/nginx                 20@200  n: gone`,
+      `${takenAt}  restarted  web/nginx                 20@200 -> 30@300 by label in 2.0s`,
+      `${takenAt}  container  web                       running -> exited, exit code 137, out of memory`,
+      "",
+    ]);
+  });
+  await streaming(events, async (host) => {
+    const { out } = await run(["events", "web/nginx", "--json", `--host=${host}`]);
+    expect(
+      out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual(events);
+  });
+});
+
+test("a refused stream of events is the agent's error", async () => {
+  const line = "GET /api/v1/events?type=nothing&last=10";
+  answer(line, problem("bad_request", 'query field "type": wrong'), 400);
+  expect(await run(["events", "--type", "nothing"])).toMatchObject({
+    code: 2,
+    err: 'pidward: query field "type": wrong\n',
+  });
+});

@@ -12,6 +12,7 @@ import type { ExitRecord, ExitSource } from "../../agent/source/exits/exit-sourc
 import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
 import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
 import { kernelObstacle } from "../support/kernel.ts";
+import { missing, type Part } from "../support/parts.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const units = readKernelUnits("/proc", Date.now());
@@ -96,8 +97,8 @@ async function run(command: string, ...args: readonly string[]): Promise<number>
 /** A test for where the kernel gives it; else it is skipped, and its title says why. */
 const testOn =
   (name: keyof typeof makers) =>
-  (title: string, body: () => Promise<void>): void => {
-    const reason = kernelObstacle(name);
+  (title: string, body: () => Promise<void>, needs: readonly Part[] = []): void => {
+    const reason = kernelObstacle(name) ?? missing(needs);
     if (reason === undefined) test(title, body, 60_000);
     else test.skip(`${title} [not run: ${reason}]`, body);
   };
@@ -149,13 +150,13 @@ for (const name of ["bpf", "connector"] as const) {
         "for thread in threads: thread.start()",
         "ctypes.CDLL(None).pthread_exit(None)",
       ];
-      const pid = await run("python3", "-c", script.join("\n"));
+      const pid = await run("/usr/bin/python3", "-c", script.join("\n"));
       const record = await collector.of(pid);
       expect(record.status).toBe(0);
       const other = await run("true");
       await collector.of(other);
       expect(collector.take().filter((one) => one.pid === pid)).toHaveLength(1);
-    });
+    }, ["python"]);
 
     here("an exec by another thread is no end", async () => {
       const collector = new Collector(name);
@@ -164,13 +165,13 @@ for (const name of ["bpf", "connector"] as const) {
         'threading.Thread(target=lambda: os.execvp("sleep", ["sleep", "424242"])).start()',
         "time.sleep(10)",
       ];
-      const child = start("python3", "-c", script.join("\n"));
+      const child = start("/usr/bin/python3", "-c", script.join("\n"));
       await waitFor("the exec", () => readFileSync(`/proc/${child.pid}/comm`, "utf8") === "sleep\n");
       await collector.of(await run("true"));
       expect(collector.take().filter((one) => one.pid === child.pid)).toHaveLength(0);
       child.kill("SIGTERM");
       expect((await collector.of(child.pid)).status).toBe(15);
-    });
+    }, ["python"]);
 
     here("nothing is left open", async () => {
       makers[name](syscalls).close();

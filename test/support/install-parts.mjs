@@ -10,6 +10,8 @@ const parts = {
     package: "busybox-static",
     isThere: () => run("dpkg-query", ["-W", "busybox-static"]).status === 0,
   },
+  // Threads that end before others, and ten thousand forks at once, need a language that can do it.
+  python: { package: "python3", isThere: () => existsSync("/usr/bin/python3") },
 };
 
 const policy = "/usr/sbin/policy-rc.d";

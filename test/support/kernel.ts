@@ -16,7 +16,8 @@ export function kernelObstacle(what: "bpf" | "connector"): string | undefined {
   if (readlinkSync("/proc/self/ns/pid") !== hostPidNamespace) return "not in the host's PID namespace";
   if (what === "connector") {
     if (!has(CAP_NET_ADMIN)) return "the proc connector needs CAP_NET_ADMIN";
-    return readlinkSync("/proc/self/ns/net") === readlinkSync("/proc/1/ns/net")
+    // Threads of the kernel are in the first one.
+    return readlinkSync("/proc/self/ns/net") === readlinkSync("/proc/2/ns/net")
       ? undefined
       : "not in the host's network namespace";
   }

@@ -1,4 +1,4 @@
-export type Part = "docker" | "promtool" | "busybox";
+export type Part = "docker" | "promtool" | "busybox" | "python";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 

@@ -51,10 +51,9 @@ export function createTaskRows(
       const startTicks = startTicksOf(record);
       const { bytes } = records;
       const commFrom = records.commFrom(record);
-      const key = cgroupKey(
-        records.figure(record + words.defaultCgroup),
-        records.figure(record + words.memoryCgroup),
-      );
+      const unifiedId = records.figure(record + words.defaultCgroup);
+      const memoryId = records.figure(record + words.memoryCgroup);
+      const key = cgroupKey(unifiedId, memoryId);
       const sighting = {
         pid,
         startTicks,
@@ -66,6 +65,8 @@ export function createTaskRows(
         cgroupKey: key,
       };
       const life = lives.update(sighting, scan.number);
+      // It ended before its file could be read: the kernel's ids tell as well where it was.
+      if (life.cgroup === "") life.cgroup = parts.cgroups.find(unifiedId, memoryId) ?? "";
       const row = columns.length++;
       columns.state[row] = state;
       columns.startTicks[row] = startTicks;

@@ -93,7 +93,8 @@ export function createLives(parts: LivesParts): Lives {
   const readCgroup = (life: RememberedLife, { pid, cgroupKey }: Sighting): void => {
     life.cgroup = texts.share(readText(pid, "cgroup") ?? life.cgroup);
     life.cgroupKey = cgroupKey;
-    if (cgroupKey !== 0) parts.onCgroup?.(cgroupKey, life.cgroup);
+    // Empty where the process was gone before its file was read.
+    if (cgroupKey !== 0 && life.cgroup !== "") parts.onCgroup?.(cgroupKey, life.cgroup);
   };
   const refresh = (life: RememberedLife, sighting: Sighting): void => {
     const { pid, state, flags, cgroupKey } = sighting;

@@ -1,0 +1,196 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "@jest/globals";
+import type { EventRecord, ExitedEvent, ProcessRecord } from "../../agent/api.ts";
+import { parseExposition } from "../metrics/parse-exposition.ts";
+import { TestAgent } from "../support/agent.ts";
+import { kernelObstacle } from "../support/kernel.ts";
+import { noteStarted } from "../support/started.ts";
+import { testWith } from "../support/test-with.ts";
+import { useEngine } from "../support/use-engine.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+const { agent, containers } = useEngine();
+const builtProgram = path.join(__dirname, "../../dist/main.js");
+
+async function events(container: string): Promise<readonly EventRecord[]> {
+  const query = `last=10000&follow=false&container=${container}`;
+  const { text } = await agent.get(`/api/v1/events?${query}`);
+  return [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? ""));
+}
+
+async function exits(container: string): Promise<readonly ExitedEvent[]> {
+  return (await events(container)).filter((event) => event.type === "exited");
+}
+
+/** The figure of a program's family, by the value of its last label. */
+async function figures(name: string, container: string, program: string) {
+  const { text } = await agent.get("/metrics");
+  const own = parseExposition(text).filter(
+    ({ name: family, labels }) =>
+      family === name && labels.container === container && labels.program === program,
+  );
+  return Object.fromEntries(
+    own
+      .filter(({ value }) => value !== 0)
+      .map(({ labels, value }) => [labels.reason ?? labels.mode ?? "", value]),
+  );
+}
+
+testWith(
+  ["docker", "busybox"],
+  "processes that start and end in a container are told with how they ended",
+  async () => {
+    const script = "sleep 1 & (sleep 1.2; exit 3) & sleep 424242 & wait";
+    const { name } = await containers.run({ argv: ["sh", "-c", script] });
+    const list = await waitFor("the ends", async () => {
+      const found = await exits(name);
+      return found.length >= 3 && found;
+    });
+    expect(list.map(({ name: comm, exitCode }) => [comm, exitCode])).toEqual(
+      expect.arrayContaining([
+        ["sleep", 0],
+        ["sh", 3],
+      ]),
+    );
+    const { json } = await agent.get(`/api/v1/processes?container=${name}&name=sleep`);
+    const [sleeper] = json.processes as readonly ProcessRecord[];
+    expect(await agent.cli("kill", sleeper?.ref ?? "")).toMatchObject({ code: 0 });
+    const end = await waitFor("its end", async () =>
+      (await exits(name)).find(({ ref }) => ref === sleeper?.ref),
+    );
+    expect(end).toMatchObject({ signal: "SIGTERM", reason: "signal", exitCode: null, program: "sleep" });
+    const started = (await events(name)).find(
+      (event) => event.type === "started" && event.ref === sleeper?.ref,
+    );
+    expect(started).toMatchObject({ command: ["sleep", "424242"], program: "sleep" });
+    await waitFor(
+      "the count",
+      async () => (await figures("pidward_program_exits_total", name, "sleep")).signal === 1,
+    );
+    const { stdout } = await agent.cli("events", `${name}/sleep`, "--no-follow", "--last=1000");
+    expect(stdout).toContain(`${sleeper?.ref}  sleep: SIGTERM after `);
+  },
+);
+
+const bpf = kernelObstacle("bpf");
+const withBpf: typeof testWith = (needs, title, body, limitMs) => {
+  if (bpf === undefined) testWith(needs, title, body, limitMs);
+  else test.skip(`${title} [not run: ${bpf}]`, body);
+};
+
+withBpf(
+  ["docker", "busybox"],
+  "a storm of short-lived processes is counted to the last, in the right container, with its CPU",
+  async () => {
+    const storm = (count: number, code: number): readonly string[] => [
+      "sh",
+      "-c",
+      `i=0; while [ $i -lt ${count} ]; do (exit ${code}); i=$((i+1)); done; exec sleep 424242`,
+    ];
+    const [one, other] = await Promise.all([
+      containers.run({ argv: storm(4000, 3) }),
+      containers.run({ argv: storm(3000, 0) }),
+    ]);
+    const counted = (container: string) => figures("pidward_program_exits_total", container, "sh");
+    await waitFor(
+      "all ends",
+      async () =>
+        (await counted(one.name)).exit_nonzero === 4000 && (await counted(other.name)).exit_0 === 3000,
+      60_000,
+    );
+    expect(await counted(one.name)).toEqual({ exit_nonzero: 4000 });
+    expect(await counted(other.name)).toEqual({ exit_0: 3000 });
+    const starts = await figures("pidward_program_starts_total", one.name, "sh");
+    // The init is a member of the same program until it becomes sleep.
+    expect(starts[""]).toBeGreaterThanOrEqual(4000);
+    expect(starts[""]).toBeLessThanOrEqual(4001);
+    const cpu = await figures("pidward_program_cpu_seconds_total", one.name, "sh");
+    expect((cpu.user ?? 0) + (cpu.system ?? 0)).toBeGreaterThan(0.2);
+    const { text } = await agent.get("/metrics");
+    expect(text).toContain("\npidward_events_lost_total 0\n");
+  },
+  120_000,
+);
+
+withBpf(
+  ["docker", "busybox"],
+  "what the OOM killer takes is told as such, and its container named",
+  async () => {
+    const hog = "dd if=/dev/zero of=/dev/null bs=200M count=1; sleep 424242";
+    const { name } = await containers.run({
+      argv: ["sh", "-c", hog],
+      host: { Memory: 16 << 20, MemorySwap: 16 << 20 },
+    });
+    const end = await waitFor("its end", async () =>
+      (await exits(name)).find(({ name: comm }) => comm === "dd"),
+    );
+    expect(end).toMatchObject({ reason: "oom", oomKilled: true, signal: "SIGKILL", program: "dd" });
+  },
+);
+
+/** An agent and a sleeper of PID 5000 in a PID namespace; at a line of input another sleeper gets the same PID. */
+const reuse = `
+  "$1" "$2" agent --scan.interval=300ms --control.socket="$3/inside.sock" --audit.file="$3/inside.jsonl" \\
+    --docker.socket="$3/none.sock" --web.listen-address=127.0.0.1:0 2>/dev/null & agent=$!
+  echo 4999 > /proc/sys/kernel/ns_last_pid; sleep 111111 & echo $!
+  read line
+  kill -9 5000; wait 5000
+  echo 4999 > /proc/sys/kernel/ns_last_pid; sleep 222222 & echo $!
+  read line
+  kill -TERM $agent; wait $agent`;
+const noReuse =
+  process.geteuid?.() === 0 && existsSync("/proc/sys/kernel/ns_last_pid")
+    ? ""
+    : " [not run: it needs root and ns_last_pid]";
+
+(noReuse === "" ? test : test.skip)(
+  `a PID that is given again between two scans is a new life, and the old one has ended${noReuse}`,
+  async () => {
+    const own = new TestAgent();
+    const args = ["--pid", "--fork", "--mount-proc", "bash", "-c", reuse, "bash"];
+    const inside = spawn("unshare", [...args, process.execPath, builtProgram, own.folder], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const ended = once(inside, "exit");
+    if (inside.pid !== undefined) noteStarted(inside.pid);
+    try {
+      let said = "";
+      inside.stdout.on("data", (chunk) => (said += chunk));
+      const host = `--host=unix://${own.folder}/inside.sock`;
+      const look = (command: string) =>
+        waitFor(`${command} as process 5000`, async () => {
+          const { code, stdout } = await own.cli("status", "5000", "--json", host);
+          return code === 0 && stdout.includes(command) && (JSON.parse(stdout) as ProcessRecord);
+        });
+      const first = await look("111111");
+      inside.stdin.write("on\n");
+      const second = await look("222222");
+      expect(said).toBe("5000\n5000\n");
+      expect(second.startTicks).toBeGreaterThan(first.startTicks);
+      expect(await own.cli("status", first.ref, host)).toMatchObject({ code: 3 });
+      const told = await waitFor("the end of the first", async () => {
+        const { stdout } = await own.cli("events", "--no-follow", "--last=1000", "--json", host);
+        const list: readonly EventRecord[] = stdout
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+        return list.some((event) => event.type === "exited" && event.ref === first.ref) && list;
+      });
+      // Outside of the host's PID namespace snapshots are compared, so nobody knows how it ended.
+      expect(told).toContainEqual(
+        expect.objectContaining({ ref: first.ref, reason: "unknown", signal: null }),
+      );
+      expect(told).toContainEqual(expect.objectContaining({ ref: second.ref, type: "started" }));
+      expect(told.filter((event) => event.type === "exited" && event.pid === 5000)).toHaveLength(1);
+    } finally {
+      // Ends the shell, which is the first process in there, and with it all others.
+      inside.stdin.end();
+      await ended;
+      await own.remove();
+    }
+  },
+  60_000,
+);
