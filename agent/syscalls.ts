@@ -76,6 +76,8 @@ const bpfNumbers: Readonly<Record<string, number>> = {
   s390x: 351,
 };
 
+const bpfTries = 20;
+
 const POLLIN = 1;
 const O_CLOEXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -166,8 +168,12 @@ export async function loadSyscalls(): Promise<Syscalls> {
         const number = bpfNumbers[process.arch];
         if (number === undefined)
           throw new AgentError("unavailable", `bpf(2) has no known number on ${process.arch}`);
-        const result: number = bpf(number, command, attributes, attributes.length);
-        if (result >= 0) return result;
+        // A signal that comes while the verifier works makes it give up; libbpf tries again likewise.
+        for (let tries = 0; tries < bpfTries; tries++) {
+          const result: number = bpf(number, command, attributes, attributes.length);
+          if (result >= 0) return result;
+          if (koffi.errno() !== os.constants.errno.EAGAIN) break;
+        }
         throw new AgentError("unavailable", `bpf(2) command ${command} was refused: ${errno()}`);
       },
       mapShared: (fd, length, offset, access) => {
