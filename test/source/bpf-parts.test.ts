@@ -5,8 +5,8 @@ import { AgentError } from "../../agent/errors.ts";
 import { createAssembler } from "../../agent/source/bpf/assembler.ts";
 import { parseBtf } from "../../agent/source/bpf/btf.ts";
 import { splitCpuTime } from "../../agent/source/bpf/cpu-time.ts";
-import { openFilesSlot, processSlots, threadSlots, uncounted } from "../../agent/source/bpf/task-iterator.ts";
-import { commEnd, createTaskRecords, words } from "../../agent/source/bpf/task-records.ts";
+import { type TaskSlot, taskSlots, uncounted, words } from "../../agent/source/bpf/task-iterator.ts";
+import { commEnd, createTaskRecords } from "../../agent/source/bpf/task-records.ts";
 import { stateLetter } from "../../agent/source/bpf/task-state.ts";
 import { makeBtf } from "./make-btf.ts";
 
@@ -98,6 +98,7 @@ describe("the assembler", () => {
       "18030000555555550000000055555555",
     ],
     ["call 127", (code) => code.call(127), "850000007f000000"],
+    ["call kernel function 0x12345", (code) => code.callKernelFunction(0x12345), "8520000045230100"],
     ["exit", (code) => code.exit(), "9500000000000000"],
   ])("%s", (_, write, encoded) => {
     expect(hex(write)).toBe(encoded);
@@ -143,15 +144,10 @@ describe("the assembler", () => {
 });
 
 describe("records", () => {
-  const write = (
-    fields: Partial<Record<keyof typeof words, bigint>>,
-    isProcess: boolean,
-    openFiles = 0,
-  ): Buffer => {
-    const record = Buffer.alloc((isProcess ? processSlots : threadSlots) * 8);
+  const write = (fields: Partial<Record<TaskSlot, bigint>>): Buffer => {
+    const record = Buffer.alloc(taskSlots * 8);
     for (const [name, value] of Object.entries(fields))
-      record.writeBigUInt64LE(value, words[name as keyof typeof words] * 4);
-    if (isProcess) record.writeUInt32LE(openFiles, openFilesSlot * 8);
+      record.writeBigUInt64LE(value, words[name as TaskSlot] * 4);
     return record;
   };
   const read = (...written: readonly Buffer[]) => {
@@ -163,47 +159,45 @@ describe("records", () => {
     return records;
   };
 
-  test("threads are summed for their process, whichever comes first", () => {
-    const first = write({ threadId: 9n, processId: 9n, userTime: 5n }, true, 3);
-    const thread = (threadId: bigint, userTime: bigint) =>
-      write({ threadId, processId: 9n, userTime }, false);
-    const records = read(thread(4n, 100n), first, thread(10n, 20n));
-    expect(records.processes().map((record) => records.figure(record + words.processId))).toEqual([9]);
-    expect(records.threads.get(9)).toMatchObject({ userTime: 120, readBytes: 0 });
+  test("each is found by its index", () => {
+    const records = read(write({ processId: 9n }), write({ processId: 12n, unsummed: 1n }));
+    expect(records.count()).toBe(2);
+    const [first, second] = [records.at(0), records.at(1)];
+    expect([first, second].map((record) => records.figure(record + words.processId))).toEqual([9, 12]);
+    expect([first, second].map((record) => records.isSummed(record))).toEqual([true, false]);
   });
 
-  test("figures are unsigned, counts that fell below zero are 0, and a table too large is not counted", () => {
-    const fields = {
-      threadId: 1n,
-      processId: 1n,
-      startTime: 2n ** 40n + 7n,
-      filePages: 2n ** 64n - 3n,
-      swapPages: 12n,
-    };
-    const records = read(write(fields, true, uncounted));
-    const [record = -1] = records.processes();
+  test("figures are unsigned, counters that fell below zero are 0, and a table too large is not counted", () => {
+    const records = read(
+      write({
+        startTime: 2n ** 40n + 7n,
+        filePages: 2n ** 64n - 3n,
+        swapPages: 12n,
+        openFiles: BigInt(uncounted),
+      }),
+    );
+    const record = records.at(0);
     expect(records.figure(record + words.startTime)).toBe(2 ** 40 + 7);
-    expect(records.count(record + words.filePages)).toBe(0);
-    expect(records.count(record + words.swapPages)).toBe(12);
+    expect(records.positive(record + words.filePages)).toBe(0);
+    expect(records.positive(record + words.swapPages)).toBe(12);
     expect(records.openFiles(record)).toBeNaN();
   });
 
   test("output that ends in the middle of a record is an error", () => {
-    const record = write({ threadId: 1n, processId: 1n }, true);
-    expect(() => read(record.subarray(0, record.length - 8)).processes()).toThrow(RangeError);
+    const record = write({ processId: 1n });
+    expect(() => read(record.subarray(0, record.length - 8)).count()).toThrow(RangeError);
   });
 
   test("a pass larger than the room is kept whole", () => {
     const records = createTaskRecords();
     records.clear();
-    const one = write({ threadId: 1n, processId: 1n }, true, 5);
+    const one = write({ processId: 1n, openFiles: 5n });
     for (let index = 0; index < 3000; index++) {
       one.copy(records.room());
       records.took(one.length);
     }
-    const found = records.processes();
-    expect(found).toHaveLength(3000);
-    expect(found.every((record) => records.openFiles(record) === 5)).toBe(true);
+    expect(records.count()).toBe(3000);
+    for (let index = 0; index < 3000; index++) expect(records.openFiles(records.at(index))).toBe(5);
   });
 
   test("a name ends at its first NUL, or is sixteen bytes long", () => {

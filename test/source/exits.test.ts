@@ -13,7 +13,7 @@ import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
 import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
 import { kernelObstacle } from "../support/kernel.ts";
 import { missing, type Part } from "../support/parts.ts";
-import { waitFor } from "../support/wait-for.ts";
+import { patience, waitFor } from "../support/wait-for.ts";
 
 const units = readKernelUnits("/proc", Date.now());
 const clocks = { now: Date.now, monotonicNs: () => Number(process.hrtime.bigint()) };
@@ -99,7 +99,7 @@ const testOn =
   (name: keyof typeof makers) =>
   (title: string, body: () => Promise<void>, needs: readonly Part[] = []): void => {
     const reason = kernelObstacle(name) ?? missing(needs);
-    if (reason === undefined) test(title, body, 60_000);
+    if (reason === undefined) test(title, body, patience(60_000));
     else test.skip(`${title} [not run: ${reason}]`, body);
   };
 

@@ -4,8 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { ProcessTable } from "../../agent/model.ts";
 import type { ProcessSource } from "../../agent/source/process-source.ts";
+import { patience } from "../support/wait-for.ts";
 
-/** Uses so many seconds of CPU and holds so many bytes, ends some threads, then says what it used and waits. */
+/**
+ * Uses so many seconds of CPU and holds so many bytes, ends some threads, then says what it used and waits. It says so
+ * when its last thread is up and at rest: what is used after that is in no report.
+ */
 const load = `
 const { Worker } = require("node:worker_threads");
 const held = Buffer.alloc(64 << 20, 1);
@@ -14,11 +18,11 @@ burn(600);
 const source = "const end = Date.now() + 300; while (Date.now() < end);";
 const ended = new Promise((resolve) => new Worker(source, { eval: true }).on("exit", resolve));
 ended.then(() => {
-  new Worker("setInterval(() => {}, 1000)", { eval: true });
-  setTimeout(() => {
+  const last = new Worker("setInterval(() => {}, 1000)", { eval: true });
+  last.once("online", () => setTimeout(() => {
     const { user, system } = process.cpuUsage();
     console.log(JSON.stringify({ user: user / 1e6, system: system / 1e6, rss: process.memoryUsage.rss(), held: held.length }));
-  }, 100);
+  }, ${patience(100)}));
 });
 setInterval(() => {}, 1000);
 `;
@@ -132,14 +136,18 @@ export function processSourceContract(name: string, create: () => ProcessSource)
       source.close();
     });
 
-    test("descriptors stay the same over 200 scans", async () => {
-      const source = create();
-      await source.scan();
-      const before = readdirSync("/proc/self/fd").length;
-      for (let index = 0; index < 200; index++) await source.scan();
-      // Those of earlier tests' children may still have been closing.
-      expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
-      source.close();
-    }, 30_000);
+    test(
+      "descriptors stay the same over 200 scans",
+      async () => {
+        const source = create();
+        await source.scan();
+        const before = readdirSync("/proc/self/fd").length;
+        for (let index = 0; index < 200; index++) await source.scan();
+        // Those of earlier tests' children may still have been closing.
+        expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
+        source.close();
+      },
+      patience(30_000),
+    );
   });
 }

@@ -32,6 +32,8 @@ export interface Assembler {
   label(name: string): void;
   /** A helper by its number (enum bpf_func_id). */
   call(helper: number): void;
+  /** A function that the kernel exports to programs (Documentation/bpf/kfuncs.rst), by its BTF id. */
+  callKernelFunction(btfId: number): void;
   exit(): void;
   /** @throws RangeError for a label that is not there or too far away */
   assemble(): Buffer;
@@ -41,6 +43,8 @@ const widthBits: Readonly<Record<Width, number>> = { 1: 0x10, 2: 0x08, 4: 0x00, 
 const fromRegister = 0x08;
 /** Source register of a 64-bit constant that says: the constant is a map's descriptor. */
 const BPF_PSEUDO_MAP_FD = 1;
+/** Source register of a call that says: the callee is a kernel function's BTF id. */
+const BPF_PSEUDO_KFUNC_CALL = 2;
 
 export function createAssembler(): Assembler {
   const code: number[] = [];
@@ -94,6 +98,7 @@ export function createAssembler(): Assembler {
       labels.set(name, code.length / 8);
     },
     call: (helper) => emit(0x85, 0, 0, 0, helper),
+    callKernelFunction: (btfId) => emit(0x85, 0, BPF_PSEUDO_KFUNC_CALL, 0, btfId),
     exit: () => emit(0x95, 0, 0, 0, 0),
     assemble: () => {
       const program = Buffer.from(code);

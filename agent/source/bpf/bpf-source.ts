@@ -9,9 +9,10 @@ import type { ProcessSource, Scan } from "../process-source.ts";
 import { createRowReader, listPids, type RowScan } from "../procfs/procfs-source.ts";
 import type { Btf } from "./btf.ts";
 import { loadTaskIterator } from "./loader.ts";
-import { assembleTaskIterator } from "./task-iterator.ts";
-import { createTaskRecords, type TaskRecords, words } from "./task-records.ts";
+import { assembleTaskIterator, words } from "./task-iterator.ts";
+import { createTaskRecords, type TaskRecords } from "./task-records.ts";
 import { createTaskRows } from "./task-rows.ts";
+import type { ThreadVisit } from "./thread-sums.ts";
 
 /** Scans between two looks for processes that the iterator does not show. */
 const lookForHiddenEvery = 60;
@@ -29,6 +30,8 @@ export interface BpfParts {
   readonly cgroups: CgroupTexts;
   readonly units: KernelUnits;
   readonly syscalls: Syscalls;
+  /** What the kernel allows when left out. */
+  readonly threads?: ThreadVisit;
 }
 
 /**
@@ -39,7 +42,7 @@ export interface BpfParts {
  */
 export function createBpfSource(parts: BpfParts): ProcessSource {
   const { btf, syscalls } = parts;
-  const iterator = loadTaskIterator(assembleTaskIterator(btf), btf, syscalls);
+  const iterator = loadTaskIterator(assembleTaskIterator(btf, parts.threads), btf, syscalls);
   const records = createTaskRecords();
   const rows = createTaskRows(parts, records);
   const procfs = createRowReader(parts);
@@ -49,13 +52,14 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
     name: "bpf",
     scan: async (): Promise<Scan> => {
       await readAll(iterator.open(), records);
-      const found = records.processes();
-      if (scans % lookForHiddenEvery === 0) hidden = findHidden(found, records, parts.root);
-      const columns = createColumns(found.length + hidden.length);
+      const count = records.count();
+      if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, parts.root);
+      const columns = createColumns(count + hidden.length);
       const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
       let nextHidden = 0;
       let fresh = 0;
-      for (const [index, record] of found.entries()) {
+      for (let index = 0; index < count; index++) {
+        const record = records.at(index);
         if (rows.isNew(record)) fresh++;
         if (index % rowsAtOnce === rowsAtOnce - 1 || fresh >= newAtOnce) {
           fresh = 0;
@@ -65,7 +69,8 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
         // Rows ascend by PID, so those that the iterator does not show come in between.
         for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
         if (hidden[nextHidden] === pid) nextHidden++;
-        rows.write(record, scan);
+        if (records.isSummed(record)) rows.write(record, scan);
+        else procfs.read(pid, scan);
       }
       for (; nextHidden < hidden.length; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
       rows.sweep(scan);
@@ -77,8 +82,10 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
 }
 
 /** Processes that /proc lists and the iterator does not show: a security module can hide some, such as PID 1. */
-function findHidden(found: readonly number[], records: TaskRecords, root: string): readonly number[] {
-  const shown = new Set(found.map((record) => records.figure(record + words.processId)));
+function findHidden(records: TaskRecords, root: string): readonly number[] {
+  const shown = new Set<number>();
+  for (let index = 0; index < records.count(); index++)
+    shown.add(records.figure(records.at(index) + words.processId));
   return [...listPids(root)].filter((pid) => !shown.has(pid));
 }
 

@@ -6,12 +6,14 @@ import {
   fieldsOf,
   getField,
   identityFields,
+  type PlacedField,
   type RecordField,
   signalField,
   taskField,
   usageFields,
   writeFields,
 } from "./record-fields.ts";
+import { sumThreads, type ThreadVisit, threadVisitOf } from "./thread-sums.ts";
 
 const memory = fieldsOf("memory", "mm_struct");
 
@@ -21,15 +23,9 @@ const pages = (index: number): RecordField => ({
   copied: [`rss_stat.count[${index}].counter`],
 });
 
-/** What every thread has; each field is a slot of eight bytes, in this order. */
-export const threadFields = {
-  threadId: taskField("pid"),
+/** What a process has, each field a slot of eight bytes; `dead…` is the share of threads that have ended. */
+const processFields = {
   processId: taskField("tgid"),
-  ...usageFields,
-} as const satisfies Record<string, RecordField>;
-
-/** What the first thread of a process has besides; `dead…` is the share of threads that have ended. */
-export const processFields = {
   flags: taskField("flags"),
   state: taskField("__state", "state"),
   exitState: taskField("exit_state"),
@@ -46,52 +42,69 @@ export const processFields = {
   sharedPages: pages(3),
 } as const satisfies Record<string, RecordField>;
 
-/** The slot behind the fields: number of open files, or this when the table is too large to be counted here. */
-export const openFilesSlot = Object.keys(threadFields).length + Object.keys(processFields).length;
+/** The slots of a record, in this order; those of `usageFields` are sums over the threads that live. */
+const slotNames = [
+  ...(Object.keys(processFields) as (keyof typeof processFields)[]),
+  ...(Object.keys(usageFields) as (keyof typeof usageFields)[]),
+  /** Number of open files, or `uncounted`. */
+  "openFiles",
+  /** 1 when the threads were too many to be summed here. */
+  "unsummed",
+] as const;
+export type TaskSlot = (typeof slotNames)[number];
+
+export const taskSlots = slotNames.length;
+/** What `openFiles` is when the table is too large to be counted here. */
 export const uncounted = 0xffff_ffff;
-export const threadSlots = Object.keys(threadFields).length;
-export const processSlots = openFilesSlot + 1;
+/** Where each figure is, in words of four bytes from the beginning of a record. */
+export const words = Object.fromEntries(slotNames.map((name, slot) => [name, slot * 2])) as Readonly<
+  Record<TaskSlot, number>
+>;
 
 // include/uapi/linux/bpf.h, enum bpf_func_id
 const BPF_FUNC_seq_write = 127;
 
 /** Bits of the open files' bitmap that are counted in the kernel: more would not fit the stack of 512 bytes. */
 const countedFiles = 1024;
-const bitmapAt = -(processSlots * 8 + countedFiles / 8);
-const recordAt = -(processSlots * 8);
+const recordAt = -(taskSlots * 8);
+const bitmapAt = recordAt - countedFiles / 8;
+const contextAt = bitmapAt - 8;
+
+function slotAt(name: TaskSlot): number {
+  return recordAt + slotNames.indexOf(name) * 8;
+}
+
+function place(fields: Readonly<Record<string, RecordField>>): readonly PlacedField[] {
+  return Object.entries(fields).map(([name, field]) => ({ name, field, at: slotAt(name as TaskSlot) }));
+}
 
 /**
- * The program that the kernel runs for each thread of the host: it writes `threadFields`, and for the first thread of
- * a process `processFields` and the number of open files too. Offsets are those of the running kernel.
+ * The program that the kernel runs for each thread of the host: for the first thread of a process it writes one record,
+ * with the sums over all threads. Offsets are those of the running kernel.
  * @throws AgentError `unavailable` that names the field which this kernel has not
  */
-export function assembleTaskIterator(btf: Btf): Buffer {
+export function assembleTaskIterator(btf: Btf, visit: ThreadVisit = threadVisitOf(btf)): Buffer {
   const code = createAssembler();
   // r6 context { meta, task }, r7 the thread
   code.move("r6", "r1");
   code.load("r7", "r6", 8, 8);
   code.jumpIfEqual("r7", 0, "end");
+  code.load("r1", "r7", getField(btf, "pid", "task_struct", ["pid"]).offset, 4);
+  code.load("r2", "r7", getField(btf, "tgid", "task_struct", ["tgid"]).offset, 4);
+  code.jumpIfNotEqual("r1", "r2", "end");
   code.move("r1", 0);
-  for (let slot = 0; slot < processSlots; slot++) code.store("r10", recordAt + slot * 8, "r1", 8);
-  const placed = [...Object.entries(threadFields), ...Object.entries(processFields)].map(
-    ([name, field], slot) => ({ name, field, at: recordAt + slot * 8 }),
-  );
-  writeFields(code, btf, "r7", placed.slice(0, threadSlots), "thread");
-  code.load("r1", "r10", recordAt, 8);
-  code.load("r2", "r10", recordAt + 8, 8);
-  code.jumpIfNotEqual("r1", "r2", "thread");
-  writeFields(code, btf, "r7", placed.slice(threadSlots), "process");
+  for (let slot = 0; slot < taskSlots; slot++) code.store("r10", recordAt + slot * 8, "r1", 8);
+  writeFields(code, btf, "r7", place(processFields), "process");
+  // The bitmap's place is free until the files are counted.
+  const scratch = { at: bitmapAt, bytes: countedFiles / 8, contextAt };
+  sumThreads(code, btf, visit, place(usageFields), scratch, slotAt("unsummed"));
   countOpenFiles(code, btf);
-  code.move("r3", processSlots * 8);
-  code.jump("write");
-  code.label("thread");
-  code.move("r3", threadSlots * 8);
-  code.label("write");
   // bpf_seq_write(meta->seq, record, length)
   code.load("r1", "r6", 0, 8);
   code.load("r1", "r1", getField(btf, "seq", "bpf_iter_meta", ["seq"]).offset, 8);
   code.move("r2", "r10");
   code.add("r2", recordAt);
+  code.move("r3", taskSlots * 8);
   code.call(BPF_FUNC_seq_write);
   code.label("end");
   code.move("r0", 0);
@@ -105,7 +118,7 @@ export function assembleTaskIterator(btf: Btf): Buffer {
  */
 function countOpenFiles(code: Assembler, btf: Btf): void {
   const words = countedFiles / 64;
-  const result = recordAt + openFilesSlot * 8;
+  const result = slotAt("openFiles");
   code.load("r8", "r7", getField(btf, "files", "task_struct", ["files"]).offset, 8);
   code.jumpIfEqual("r8", 0, "counted");
   code.load("r8", "r8", getField(btf, "files", "files_struct", ["fdt"]).offset, 8);

@@ -6,7 +6,8 @@ import { createLives, type Life } from "../procfs/lives.ts";
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { splitCpuTime } from "./cpu-time.ts";
-import { commEnd, type TaskRecords, words } from "./task-records.ts";
+import { words } from "./task-iterator.ts";
+import { commEnd, type TaskRecords } from "./task-records.ts";
 import { stateLetter } from "./task-state.ts";
 
 const RLIM_INFINITY = 2 ** 64;
@@ -86,7 +87,7 @@ function writeFacts(row: number, life: Life, { columns }: RowScan): void {
   columns.cgroup[row] = life.cgroup;
 }
 
-/** Threads that live are summed with those that have ended, as /proc does for the process. */
+/** What the threads that live have used, and those that have ended, as /proc has it for the process. */
 function writeFigures(
   row: number,
   record: number,
@@ -94,17 +95,16 @@ function writeFigures(
   { columns }: RowScan,
   units: KernelUnits,
 ): void {
-  const { figure, count } = records;
-  const others = records.threads.get(figure(record + words.processId));
+  const { figure, positive } = records;
   const cpu = splitCpuTime(
-    figure(record + words.runTime) + figure(record + words.deadRunTime) + (others?.runTime ?? 0),
-    figure(record + words.userTime) + figure(record + words.deadUserTime) + (others?.userTime ?? 0),
-    figure(record + words.systemTime) + figure(record + words.deadSystemTime) + (others?.systemTime ?? 0),
+    figure(record + words.runTime) + figure(record + words.deadRunTime),
+    figure(record + words.userTime) + figure(record + words.deadUserTime),
+    figure(record + words.systemTime) + figure(record + words.deadSystemTime),
   );
   const pages =
-    count(record + words.filePages) +
-    count(record + words.anonymousPages) +
-    count(record + words.sharedPages);
+    positive(record + words.filePages) +
+    positive(record + words.anonymousPages) +
+    positive(record + words.sharedPages);
   const limit = figure(record + words.openFilesLimit);
   columns.pid[row] = figure(record + words.processId);
   columns.parentPid[row] = figure(record + words.parentId);
@@ -115,24 +115,14 @@ function writeFigures(
   columns.systemSeconds[row] = cpu.systemSeconds;
   columns.residentBytes[row] = pages * units.pageBytes;
   columns.virtualBytes[row] = figure(record + words.virtualPages) * units.pageBytes;
-  columns.swapBytes[row] = count(record + words.swapPages) * units.pageBytes;
-  columns.minorFaults[row] =
-    figure(record + words.minorFaults) + figure(record + words.deadMinorFaults) + (others?.minorFaults ?? 0);
-  columns.majorFaults[row] =
-    figure(record + words.majorFaults) + figure(record + words.deadMajorFaults) + (others?.majorFaults ?? 0);
+  columns.swapBytes[row] = positive(record + words.swapPages) * units.pageBytes;
+  columns.minorFaults[row] = figure(record + words.minorFaults) + figure(record + words.deadMinorFaults);
+  columns.majorFaults[row] = figure(record + words.majorFaults) + figure(record + words.deadMajorFaults);
   columns.voluntarySwitches[row] =
-    figure(record + words.voluntarySwitches) +
-    figure(record + words.deadVoluntarySwitches) +
-    (others?.voluntarySwitches ?? 0);
+    figure(record + words.voluntarySwitches) + figure(record + words.deadVoluntarySwitches);
   columns.involuntarySwitches[row] =
-    figure(record + words.involuntarySwitches) +
-    figure(record + words.deadInvoluntarySwitches) +
-    (others?.involuntarySwitches ?? 0);
-  columns.readBytes[row] =
-    figure(record + words.readBytes) + figure(record + words.deadReadBytes) + (others?.readBytes ?? 0);
-  columns.writtenBytes[row] =
-    figure(record + words.writtenBytes) +
-    figure(record + words.deadWrittenBytes) +
-    (others?.writtenBytes ?? 0);
+    figure(record + words.involuntarySwitches) + figure(record + words.deadInvoluntarySwitches);
+  columns.readBytes[row] = figure(record + words.readBytes) + figure(record + words.deadReadBytes);
+  columns.writtenBytes[row] = figure(record + words.writtenBytes) + figure(record + words.deadWrittenBytes);
   columns.openFilesLimit[row] = limit >= RLIM_INFINITY ? Number.POSITIVE_INFINITY : limit;
 }
