@@ -31,7 +31,7 @@ export function installParts() {
   );
 }
 
-function install(packages) {
+export function install(packages) {
   if (process.geteuid() !== 0) return "installing it needs root";
   if (!existsSync("/usr/bin/apt-get")) return "there is no apt-get: this is no Debian";
   process.stderr.write(`test: installing ${packages.join(", ")}\n`);

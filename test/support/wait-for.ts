@@ -1,5 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+/** How many times as long everything takes: more than 1 on an emulated CPU (test/kernels/). */
+const slowness = Number(process.env.PIDWARD_TEST_SLOWNESS ?? 1);
+
+/** A limit of time that holds on this machine, from one that holds on a real CPU. */
+export function patience(limit: number): number {
+  return limit * slowness;
+}
+
 /**
  * Looks again and again until a value is there.
  * @throws Error that says what was waited for
@@ -7,8 +15,9 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function waitFor<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 15_000,
+  usualLimitMs = 15_000,
 ): Promise<T> {
+  const limitMs = patience(usualLimitMs);
   const deadline = Date.now() + limitMs;
   for (;;) {
     const value = await look();

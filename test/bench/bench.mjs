@@ -1,0 +1,129 @@
+// npm run bench [-- --quick] [-- --sizes=1000,5000]: pidward beside its peers, on sleeping processes that it makes itself.
+// It prints CPU per process and scan, latency and memory, then each budget with the ratio that was measured.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { budgets } from "./budgets.mjs";
+import { startLoad } from "./load.mjs";
+import { measurePlugin, measureRounds, measureServer } from "./measure.mjs";
+import { appsPlugin, buildProgram, installPeers, processExporter } from "./peers.mjs";
+import { printBudgets, printSize } from "./report.mjs";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const program = path.join(here, "../../dist/main.js");
+const port = 19_776;
+
+const { values } = parseArgs({ options: { quick: { type: "boolean" }, sizes: { type: "string" } } });
+const quick = values.quick === true;
+const sizes = (values.sizes ?? (quick ? "1000" : "1000,5000,10000")).split(",").map(Number);
+const effort = quick ? { rounds: 15, scrapes: 4 } : { rounds: 40, scrapes: 12 };
+
+if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 20_000)) {
+  console.error("--sizes takes numbers from 1 to 20000, divided by commas");
+  process.exit(2);
+}
+if (process.geteuid() !== 0) {
+  console.error("the benchmark makes cgroups and loads BPF programs: it needs root");
+  process.exit(2);
+}
+installPeers();
+const scratch = mkdtempSync(path.join(os.tmpdir(), "pidward-bench-"));
+try {
+  await run();
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+async function run() {
+  const build = (name) => buildProgram(name, scratch);
+  const programs = {
+    load: build("load"),
+    readProcfs: build("read-procfs"),
+    readIterator: build("read-iterator"),
+  };
+  if (programs.load === undefined)
+    throw new Error("the load is a C program: it needs a compiler (Debian's gcc and libc6-dev)");
+  console.log(
+    `${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} CPUs (${os.cpus()[0].model.trim()}), ${os.release()}, node ${process.version}`,
+  );
+  const results = new Map();
+  for (const size of sizes) {
+    const containers = Math.max(10, size / 50);
+    const load = await startLoad(programs.load, size, containers);
+    try {
+      const result = await measureSize(programs);
+      results.set(size, result);
+      printSize(size, containers, result);
+    } finally {
+      await load.stop();
+    }
+  }
+  printBudgets(budgets(results));
+}
+
+/** Everything with the same processes there. */
+async function measureSize(programs) {
+  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length;
+  const scans = JSON.parse(
+    spawnSync(
+      process.execPath,
+      [path.join(here, "scans.mjs"), String(effort.rounds), programs.readIterator],
+      {
+        stdio: ["ignore", "pipe", "inherit"],
+        encoding: "utf8",
+      },
+    ).stdout,
+  );
+  const args = [String(effort.rounds)];
+  const procfsInC = measureRounds({ command: programs.readProcfs, args, processes });
+  const servers = [];
+  for (const source of scans.bpf === undefined ? ["procfs"] : ["bpf", "procfs"]) {
+    servers.push({ name: `pidward, ${source}`, ...(await measureAgent(source, processes)) });
+  }
+  for (const peer of processExporter(scratch)) {
+    servers.push(
+      ...(await unlessItFails(peer, measureServer({ ...peer, processes, scrapes: effort.scrapes }))),
+    );
+  }
+  for (const peer of appsPlugin()) {
+    servers.push(
+      ...(await unlessItFails(peer, measurePlugin({ ...peer, processes, seconds: effort.scrapes }))),
+    );
+  }
+  return { scans, procfsInC, servers };
+}
+
+/** A peer that does not run here is left out by name. */
+async function unlessItFails({ name }, measuring) {
+  try {
+    return [{ name, ...(await measuring) }];
+  } catch (error) {
+    console.log(`left out: ${name} (${error.message})`);
+    return [];
+  }
+}
+
+/** One scan and one scrape a second, as a Prometheus would have it at the most. */
+function measureAgent(source, processes) {
+  const url = `http://127.0.0.1:${port}/metrics`;
+  return measureServer({
+    command: process.execPath,
+    args: [
+      program,
+      "agent",
+      `--web.listen-address=127.0.0.1:${port}`,
+      `--control.socket=${scratch}/pidward.sock`,
+      `--audit.file=${scratch}/audit.jsonl`,
+      `--docker.socket=${existsSync("/var/run/docker.sock") ? "/var/run/docker.sock" : `${scratch}/none.sock`}`,
+      `--source=${source}`,
+      "--log.level=error",
+    ],
+    url,
+    processes,
+    scrapes: effort.scrapes,
+    env: { DOCKER_HOST: "" },
+  });
+}

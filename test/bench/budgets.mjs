@@ -1,0 +1,75 @@
+// What pidward promises, as ratios of figures from one run.
+
+/**
+ * @param results by number of processes, as bench.mjs measures them
+ * @returns rows: what, the limit, what was measured, undefined where a part was left out
+ */
+export function budgets(results) {
+  const sizes = [...results.keys()];
+  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
+  const middle = sizes.includes(5000) ? 5000 : most;
+  const server = (size, name) => results.get(size).servers.find((one) => one.name === name);
+  const agent = (size) => server(size, "pidward, bpf");
+  const exporter = (size) => server(size, "process-exporter, no threads, no smaps");
+  const plugin = (size) => server(size, "netdata apps.plugin, without files");
+  const { scans, procfsInC } = results.get(middle);
+  const rows = [
+    row(
+      `agent at ${middle} / process-exporter (no threads, no smaps)`,
+      1 / 100,
+      agent(middle)?.cpuUs.median,
+      exporter(middle)?.cpuUs.median,
+    ),
+    row(
+      `agent at ${middle} / apps.plugin (without files)`,
+      1 / 10,
+      agent(middle)?.cpuUs.median,
+      plugin(middle)?.cpuUs.median,
+    ),
+    row(
+      `bpf scan at ${middle} / C that reads the same iterator`,
+      1.5,
+      scans.bpf?.median,
+      scans.iteratorInC?.median,
+    ),
+    row(`procfs scan at ${middle} / C that reads the same files`, 1.3, scans.procfs.median, procfsInC.median),
+    row(
+      `scrape at ${most} / process-exporter's`,
+      1 / 50,
+      agent(most)?.latencyMs.median,
+      exporter(most)?.latencyMs.median,
+    ),
+    row(`CPU per process at ${most} / at ${least}`, 1, agent(most)?.cpuUs.median, agent(least)?.cpuUs.median),
+    figure(`resident memory at ${most}`, 100, agent(most)?.residentMiB, "MiB"),
+    figure(`longest block of the loop by a scan at ${most}`, 10, scanBlock(results.get(most)), "ms"),
+    figure(`start to the first answered scrape at ${least}`, 1000, agent(least)?.firstAnswerMs, "ms"),
+  ];
+  return rows;
+}
+
+function scanBlock({ scans }) {
+  return scans.bpf?.longestBlockMs;
+}
+
+function row(what, limit, own, other) {
+  const ratio = own === undefined || other === undefined ? undefined : own / other;
+  return {
+    what,
+    limit: asRatio(limit),
+    measured: ratio === undefined ? undefined : asRatio(ratio),
+    isMet: ratio <= limit,
+  };
+}
+
+function figure(what, limit, own, unit) {
+  return {
+    what,
+    limit: `${limit} ${unit}`,
+    measured: own === undefined ? undefined : `${own.toFixed(1)} ${unit}`,
+    isMet: own <= limit,
+  };
+}
+
+function asRatio(ratio) {
+  return ratio < 0.5 ? `1/${Math.round(1 / ratio)}` : ratio.toFixed(2);
+}
