@@ -11,6 +11,7 @@ import type { Logger } from "./log.ts";
 import { createExposition } from "./metrics/exposition.ts";
 import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
 import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
+import { createPiece } from "./metrics/pieces.ts";
 import { createScrapeCache, type ScrapeCache } from "./metrics/scrape-cache.ts";
 import type { Container, KernelUnits, Snapshot } from "./model.ts";
 import { redactArguments } from "./redact.ts";
@@ -135,7 +136,10 @@ export function assembleHost(
   });
   const scrapes: ScrapeCache = createScrapeCache({
     latest: () => scanner.latest(),
-    render: async (snapshot, format) => exposition.render(snapshot, format) + (await own.render(format)),
+    render: async (snapshot, format) => [
+      ...exposition.render(snapshot, format),
+      createPiece(await own.render(format)),
+    ],
     monotonicMs,
   });
   return {

@@ -10,9 +10,11 @@ import {
   processLabels,
   programFamilies,
   programLabels,
-  type SubjectFamily,
   seriesDropped,
 } from "./families.ts";
+import { createLabelTexts, labelText } from "./label-text.ts";
+import { createPieceMemo, type Piece } from "./pieces.ts";
+import { createSeriesBlocks, type Labelled, type SeriesBlocks } from "./series-blocks.ts";
 import { topProcesses } from "./top-processes.ts";
 
 /** The text format 0.0.4 of Prometheus, or OpenMetrics 1.0.0 (without its final `# EOF`). */
@@ -25,36 +27,41 @@ export interface ExpositionParts {
   readonly topProcesses: number;
 }
 
-/** Renders snapshots. Label texts are kept from one rendering to the next, since they make most of the work. */
+/** Renders snapshots. What is the same in the next rendering is the same piece: little of a host changes in a second. */
 export interface Exposition {
-  render(snapshot: Snapshot, format: ExpositionFormat): string;
+  render(snapshot: Snapshot, format: ExpositionFormat): readonly Piece[];
 }
 
 export function createExposition(parts: ExpositionParts): Exposition {
   const programTexts = createLabelTexts(programLabels);
   const containerTexts = createLabelTexts(containerLabels);
+  const infoTexts = createLabelTexts(containerInfo.labels);
+  const info = createSeriesBlocks(containerInfo);
+  const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
+  const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
+  const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
+  const memo = createPieceMemo();
   return {
     render: (snapshot, format) => {
       const names = distinctLabels(snapshot.containers);
       const nameOf = (container: number): string => names[container] ?? "";
-      const writer = createWriter(format, parts.maxSeries);
-      writer.family(containerInfo);
-      snapshot.containers.forEach((container, index) => {
-        const { labels } = containerInfo;
-        const values = [nameOf(index), container.id, container.image ?? "", container.runtime ?? ""];
-        writer.series(containerInfo, labelText(labels, values), 1);
-      });
+      const writer = createWriter(format, parts.maxSeries, memo);
       const zombies = countZombies(snapshot);
       const containers = snapshot.containers.map((container, index) => ({
         subject: { state: container.state, zombies: zombies[index] ?? 0 } satisfies ContainerSubject,
         text: containerTexts([nameOf(index)]),
       }));
-      for (const family of containerFamilies) writer.subjects(family, containers);
+      const infos = snapshot.containers.map(({ id, image, runtime }, index) => ({
+        subject: undefined,
+        text: infoTexts([nameOf(index), id, image ?? "", runtime ?? ""]),
+      }));
+      writer.family(containerInfo, info, infos);
+      for (const { family, blocks } of ofContainers) writer.family(family, blocks, containers);
       const programs = snapshot.programs.map((program) => ({
         subject: program satisfies ProgramTotals,
         text: programTexts([nameOf(program.container), program.name]),
       }));
-      for (const family of programFamilies) writer.subjects(family, programs);
+      for (const { family, blocks } of ofPrograms) writer.family(family, blocks, programs);
       const processes = topProcesses(snapshot, parts.topProcesses).map(({ row, program }) => ({
         subject: processSubject(row, snapshot),
         text: labelText(processLabels, [
@@ -64,96 +71,49 @@ export function createExposition(parts: ExpositionParts): Exposition {
           snapshot.table.name[row] ?? "",
         ]),
       }));
-      if (parts.topProcesses > 0) for (const family of processFamilies) writer.subjects(family, processes);
+      if (parts.topProcesses > 0)
+        for (const { family, blocks } of ofProcesses) writer.family(family, blocks, processes);
       return writer.end();
     },
   };
 }
 
-function createWriter(format: ExpositionFormat, maxSeries: number) {
-  const lines: string[] = [];
-  let written = 0;
+/** Puts families one behind the other, within the bound on series. */
+function createWriter(
+  format: ExpositionFormat,
+  maxSeries: number,
+  memo: ReturnType<typeof createPieceMemo>,
+): {
+  family<S>(family: Family, blocks: SeriesBlocks<S>, subjects: readonly Labelled<S>[]): void;
+  end(): readonly Piece[];
+} {
+  const pieces: Piece[] = [];
+  // One is kept for the count of those dropped.
+  let left = maxSeries - 1;
   let dropped = 0;
-  const family = ({ name, type, help }: Family): void => {
+  const head = ({ name, type, help }: Family): string => {
     // OpenMetrics names a counter's family without the suffix of its series.
     const shown = format === "openmetrics" && type === "counter" ? name.replace(/_total$/, "") : name;
-    lines.push(`# HELP ${shown} ${escapeHelp(help)}\n# TYPE ${shown} ${type}\n`);
-  };
-  const series = ({ name }: Family, labels: string, value: number): void => {
-    // One is kept for the count of those dropped.
-    if (written >= maxSeries - 1) {
-      dropped++;
-      return;
-    }
-    written++;
-    lines.push(
-      labels === "" ? `${name} ${numberText(value)}\n` : `${name}{${labels}} ${numberText(value)}\n`,
-    );
+    return `# HELP ${shown} ${escapeHelp(help)}\n# TYPE ${shown} ${type}\n`;
   };
   return {
-    family,
-    series,
-    subjects: <S>(
-      described: SubjectFamily<S>,
-      subjects: readonly { readonly subject: S; readonly text: string }[],
-    ): void => {
-      family(described);
-      const readings = described.readings.map(({ values, read }) => ({
-        own: labelText(described.labels, values),
-        read,
-      }));
-      for (const { subject, text } of subjects) {
-        for (const { own, read } of readings) {
-          const value = read(subject);
-          if (Number.isNaN(value)) continue;
-          series(described, own === "" ? text : `${text},${own}`, value);
-        }
-      }
+    family: (family, blocks, subjects) => {
+      pieces.push(memo(`${format} ${family.name}`, head(family)));
+      const rendered = blocks.render(subjects, left);
+      pieces.push(...rendered.pieces);
+      left -= rendered.written;
+      dropped += rendered.dropped;
     },
-    end: (): string => {
-      family(seriesDropped);
-      lines.push(`${seriesDropped.name} ${dropped}\n`);
-      return lines.join("");
+    end: () => {
+      const text = `${head(seriesDropped)}${seriesDropped.name} ${dropped}\n`;
+      pieces.push(memo(`${format} ${seriesDropped.name}`, text));
+      return pieces;
     },
   };
-}
-
-/** The label text of a subject, kept while the subject is asked for: those not asked for in a while are dropped. */
-function createLabelTexts(labels: readonly string[]): (values: readonly string[]) => string {
-  let recent = new Map<string, string>();
-  let older = new Map<string, string>();
-  return (values) => {
-    const key = values.join("\0");
-    const known = recent.get(key) ?? older.get(key) ?? labelText(labels, values);
-    recent.set(key, known);
-    if (recent.size > 20_000) {
-      older = recent;
-      recent = new Map();
-    }
-    return known;
-  };
-}
-
-function labelText(labels: readonly string[], values: readonly string[]): string {
-  return labels.map((label, index) => `${label}="${escapeLabel(values[index] ?? "")}"`).join(",");
-}
-
-/** Values come from containers: any character is possible, and half a surrogate pair is no UTF-8. */
-function escapeLabel(value: string): string {
-  const clean = value.isWellFormed() ? value : value.toWellFormed();
-  return /["\\\n]/.test(clean)
-    ? clean.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
-    : clean;
 }
 
 function escapeHelp(help: string): string {
   return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-}
-
-function numberText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return "+Inf";
-  if (value === Number.NEGATIVE_INFINITY) return "-Inf";
-  return String(value);
 }
 
 /** The label of each container. Two of one name, as different runtimes can have, are told apart by the short id. */

@@ -137,11 +137,12 @@ export interface ContainerSubject {
   readonly zombies: number;
 }
 
-export const containerInfo: Family = {
+export const containerInfo: SubjectFamily<undefined> = {
   name: "pidward_container_info",
   type: "gauge",
   help: "Facts of the container, to join by its name; always 1.",
   labels: ["container", "container_id", "image", "runtime"],
+  readings: [{ values: [], read: () => 1 }],
 };
 
 export const containerLabels = ["container"] as const;

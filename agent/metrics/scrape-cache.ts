@@ -1,9 +1,6 @@
-import { promisify } from "node:util";
-import zlib from "node:zlib";
 import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
-
-const gzip = promisify(zlib.gzip);
+import { gzipPieces, joinPieces, type Piece } from "./pieces.ts";
 
 /** How long a kind of body is made in advance after someone has last asked for it. */
 const keepWarmMs = 5 * 60_000;
@@ -13,7 +10,7 @@ export type Encoding = "gzip" | "identity";
 export interface ScrapeCacheParts {
   /** Undefined before the first scan. */
   readonly latest: () => Snapshot | undefined;
-  readonly render: (snapshot: Snapshot, format: ExpositionFormat) => Promise<string>;
+  readonly render: (snapshot: Snapshot, format: ExpositionFormat) => Promise<readonly Piece[]>;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
 }
@@ -27,18 +24,21 @@ export interface ScrapeCache {
 }
 
 export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
+  const rendered = new Map<ExpositionFormat, { snapshot: Snapshot; pieces: Promise<readonly Piece[]> }>();
   const bodies = new Map<string, { snapshot: Snapshot; body: Promise<Buffer> }>();
   const askedAt = new Map<string, { format: ExpositionFormat; encoding: Encoding; at: number }>();
-  const make = async (snapshot: Snapshot, format: ExpositionFormat, encoding: Encoding): Promise<Buffer> => {
-    if (encoding === "identity") return Buffer.from(await parts.render(snapshot, format));
-    // Level 1: the higher ones cost several times as much and save a few percent.
-    return gzip(await bodyOf(snapshot, format, "identity"), { level: 1 });
+  const piecesOf = (snapshot: Snapshot, format: ExpositionFormat): Promise<readonly Piece[]> => {
+    const known = rendered.get(format);
+    if (known?.snapshot === snapshot) return known.pieces;
+    const pieces = parts.render(snapshot, format);
+    rendered.set(format, { snapshot, pieces });
+    return pieces;
   };
   const bodyOf = (snapshot: Snapshot, format: ExpositionFormat, encoding: Encoding): Promise<Buffer> => {
     const key = `${format} ${encoding}`;
     const known = bodies.get(key);
     if (known?.snapshot === snapshot) return known.body;
-    const body = make(snapshot, format, encoding);
+    const body = piecesOf(snapshot, format).then(encoding === "gzip" ? gzipPieces : joinPieces);
     bodies.set(key, { snapshot, body });
     return body;
   };

@@ -4,13 +4,15 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { createExposition, distinctLabels, type ExpositionFormat } from "../../agent/metrics/exposition.ts";
 import { createOwnMetrics } from "../../agent/metrics/own-metrics.ts";
+import { joinPieces } from "../../agent/metrics/pieces.ts";
 import type { Snapshot } from "../../agent/model.ts";
 import { makeContainer, makeSnapshot } from "../inventory/table.ts";
 import { parseExposition } from "./parse-exposition.ts";
 import { degradedScene, healthyScene } from "./scenes.ts";
 
 function render(snapshot: Snapshot, format: ExpositionFormat = "text", facts = {}): string {
-  return createExposition({ maxSeries: 50_000, topProcesses: 0, ...facts }).render(snapshot, format);
+  const exposition = createExposition({ maxSeries: 50_000, topProcesses: 0, ...facts });
+  return joinPieces(exposition.render(snapshot, format)).toString();
 }
 
 /** Compares with a file of test/golden; UPDATE_GOLDEN=1 writes it anew: read the difference then. */
@@ -74,6 +76,36 @@ test("the number of series is bounded, and those dropped are counted", () => {
   expect(all.length).toBeGreaterThan(1000);
   expect(some).toHaveLength(1000);
   expect(some.at(-1)).toMatchObject({ name: "pidward_series_dropped", value: all.length - 1000 });
+});
+
+test("a second rendering differs in what has changed only, and the pieces of the rest are the same", () => {
+  const exposition = createExposition({ maxSeries: 50_000, topProcesses: 0 });
+  const make = (openFiles: number, name = "b"): Snapshot =>
+    makeSnapshot([
+      { pid: 10, name: "a", openFiles },
+      { pid: 11, name, openFiles: Number.NaN, openFilesLimit: Number.NaN },
+    ]);
+  const before = exposition.render(make(1), "text");
+  const after = exposition.render(make(2), "text");
+  const fresh = after.filter((piece) => !before.includes(piece)).map(({ bytes }) => bytes.toString());
+  expect(fresh).toEqual([
+    'pidward_program_open_files{container="",program="a"} 2\n',
+    `pidward_program_open_files_worst_ratio{container="",program="a"} ${2 / 1024}\n`,
+  ]);
+  for (const snapshot of [make(2), make(2, "c"), make(3, "ä"), make(1)]) {
+    expect(joinPieces(exposition.render(snapshot, "text")).toString()).toBe(render(snapshot));
+  }
+});
+
+test("the bound holds from one rendering to the next, whichever way the number of series goes", () => {
+  const exposition = createExposition({ maxSeries: 1000, topProcesses: 0 });
+  const many = (count: number): Snapshot =>
+    makeSnapshot(Array.from({ length: count }, (_, index) => ({ pid: 100 + index, name: `p${index}` })));
+  for (const count of [10, 300, 300, 20, 31, 10]) {
+    const text = joinPieces(exposition.render(many(count), "text")).toString();
+    expect(text).toBe(render(many(count), "text", { maxSeries: 1000 }));
+    expect(parseExposition(text).length).toBeLessThanOrEqual(1000);
+  }
 });
 
 test("the top processes are those that use most, each once", () => {

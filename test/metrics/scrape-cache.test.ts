@@ -1,5 +1,6 @@
 import zlib from "node:zlib";
 import { expect, test } from "@jest/globals";
+import { createPiece } from "../../agent/metrics/pieces.ts";
 import { createScrapeCache } from "../../agent/metrics/scrape-cache.ts";
 import type { Snapshot } from "../../agent/model.ts";
 import { healthyScene } from "./scenes.ts";
@@ -10,7 +11,7 @@ function makeCache() {
     latest: () => state.snapshot,
     render: async (snapshot, format) => {
       state.rendered.push(format);
-      return `taken ${snapshot.takenAt}`;
+      return [createPiece("taken "), createPiece(String(snapshot.takenAt))];
     },
     monotonicMs: () => state.now,
   });
