@@ -111,7 +111,9 @@ function measureAgent(source, processes) {
   const url = `http://127.0.0.1:${port}/metrics`;
   return measureServer({
     command: process.execPath,
+    // As `npm start` does.
     args: [
+      "--max-semi-space-size=1",
       program,
       "agent",
       `--web.listen-address=127.0.0.1:${port}`,

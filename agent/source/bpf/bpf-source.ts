@@ -18,9 +18,9 @@ import type { ThreadVisit } from "./thread-sums.ts";
 const lookForHiddenEvery = 60;
 /** Reads of the iterator, each of at most 32 KiB, between two yields to the event loop. */
 const readsAtOnce = 16;
-/** Processes between two yields: rows are cheap, a process seen for the first time costs three files of /proc. */
+/** Between two yields: rows are cheap, files of /proc, which a process seen for the first time needs, are not. */
 const rowsAtOnce = 1_000;
-const newAtOnce = 64;
+const filesAtOnce = 192;
 
 export interface BpfParts {
   /** The host's procfs, for what the kernel's structs do not hold as text. */
@@ -57,20 +57,19 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       const columns = createColumns(count + hidden.length);
       const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
       let nextHidden = 0;
-      let fresh = 0;
+      let filesRead = 0;
       for (let index = 0; index < count; index++) {
         const record = records.at(index);
-        if (rows.isNew(record)) fresh++;
-        if (index % rowsAtOnce === rowsAtOnce - 1 || fresh >= newAtOnce) {
-          fresh = 0;
-          await yieldToLoop();
-        }
         const pid = records.figure(record + words.processId);
         // Rows ascend by PID, so those that the iterator does not show come in between.
         for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
         if (hidden[nextHidden] === pid) nextHidden++;
-        if (records.isSummed(record)) rows.write(record, scan);
+        if (records.isSummed(record)) filesRead += rows.write(record, scan);
         else procfs.read(pid, scan);
+        if (index % rowsAtOnce === rowsAtOnce - 1 || filesRead >= filesAtOnce) {
+          filesRead = 0;
+          await yieldToLoop();
+        }
       }
       for (; nextHidden < hidden.length; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
       rows.sweep(scan);

@@ -2,7 +2,7 @@ import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
 import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
 import { createFileReader } from "../procfs/files.ts";
-import { createLives, type Life } from "../procfs/lives.ts";
+import { createLives, type Life, type Sighting } from "../procfs/lives.ts";
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { splitCpuTime } from "./cpu-time.ts";
@@ -12,11 +12,12 @@ import { stateLetter } from "./task-state.ts";
 
 const RLIM_INFINITY = 2 ** 64;
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Turns the iterator's records into rows. */
 export interface TaskRows {
-  /** Whether writing the record will read files of /proc. */
-  isNew(record: number): boolean;
-  write(record: number, scan: RowScan): void;
+  /** @returns how many files of /proc were read for it: those of a process that is new, as a rule none */
+  write(record: number, scan: RowScan): number;
   sweep(scan: RowScan): void;
 }
 
@@ -36,45 +37,47 @@ export function createTaskRows(
     needsContainerPid: true,
     onCgroup: parts.cgroups.remember,
   });
-  const startTicksOf = (record: number): number =>
-    Math.floor(records.figure(record + words.startTime) / (1e9 / parts.units.ticksPerSecond));
+  // One object for all: a new one for each process and scan would be most of the garbage.
+  const sighting: Writable<Sighting> = {
+    pid: 0,
+    startTicks: 0,
+    state: 0,
+    flags: 0,
+    bytes: records.bytes,
+    commFrom: 0,
+    commEnd: 0,
+    cgroupKey: 0,
+  };
+  const tickNs = 1e9 / parts.units.ticksPerSecond;
   return {
-    isNew: (record) => !lives.isKnown(records.figure(record + words.processId), startTicksOf(record)),
     write: (record, scan) => {
       problems = scan.problems;
       const { columns } = scan;
-      const state = stateLetter(
-        records.figure(record + words.state),
-        records.figure(record + words.exitState),
-      );
-      const pid = records.figure(record + words.processId);
-      const flags = records.figure(record + words.flags);
-      const startTicks = startTicksOf(record);
-      const { bytes } = records;
-      const commFrom = records.commFrom(record);
-      const unifiedId = records.figure(record + words.defaultCgroup);
-      const memoryId = records.figure(record + words.memoryCgroup);
-      const key = cgroupKey(unifiedId, memoryId);
-      const sighting = {
-        pid,
-        startTicks,
-        state,
-        flags,
-        bytes,
-        commFrom,
-        commEnd: commEnd(bytes, commFrom),
-        cgroupKey: key,
-      };
+      const { figure, bytes } = records;
+      const unifiedId = figure(record + words.defaultCgroup);
+      const memoryId = figure(record + words.memoryCgroup);
+      sighting.pid = figure(record + words.processId);
+      sighting.startTicks = Math.floor(figure(record + words.startTime) / tickNs);
+      sighting.state = stateLetter(figure(record + words.state), figure(record + words.exitState));
+      sighting.flags = figure(record + words.flags);
+      sighting.bytes = bytes;
+      sighting.commFrom = records.commFrom(record);
+      sighting.commEnd = commEnd(bytes, sighting.commFrom);
+      sighting.cgroupKey = cgroupKey(unifiedId, memoryId);
+      const { filesRead } = lives;
       const life = lives.update(sighting, scan.number);
       // It ended before its file could be read: the kernel's ids tell as well where it was.
       if (life.cgroup === "") life.cgroup = parts.cgroups.find(unifiedId, memoryId) ?? "";
       const row = columns.length++;
-      columns.state[row] = state;
-      columns.startTicks[row] = startTicks;
+      columns.pid[row] = sighting.pid;
+      columns.flags[row] = sighting.flags;
+      columns.state[row] = sighting.state;
+      columns.startTicks[row] = sighting.startTicks;
       writeFacts(row, life, scan);
       writeFigures(row, record, records, scan, parts.units);
-      const open = (flags & kernelThreadFlag) !== 0 ? 0 : records.openFiles(record);
-      columns.openFiles[row] = Number.isNaN(open) ? countOpenFiles(pid, scan.problems) : open;
+      const open = (sighting.flags & kernelThreadFlag) !== 0 ? 0 : records.openFiles(record);
+      columns.openFiles[row] = Number.isNaN(open) ? countOpenFiles(sighting.pid, scan.problems) : open;
+      return lives.filesRead - filesRead;
     },
     sweep: ({ number }) => lives.sweep(number),
   };
@@ -106,9 +109,7 @@ function writeFigures(
     positive(record + words.anonymousPages) +
     positive(record + words.sharedPages);
   const limit = figure(record + words.openFilesLimit);
-  columns.pid[row] = figure(record + words.processId);
   columns.parentPid[row] = figure(record + words.parentId);
-  columns.flags[row] = figure(record + words.flags);
   columns.userId[row] = figure(record + words.userId);
   columns.threads[row] = figure(record + words.threads);
   columns.userSeconds[row] = cpu.userSeconds;

@@ -52,8 +52,8 @@ export interface LivesParts {
 export interface Lives {
   /** The life of a process just seen, its seldom facts fresh enough. */
   update(sighting: Sighting, scan: number): Life;
-  /** Whether the next `update` of this process will read files. */
-  isKnown(pid: number, startTicks: number): boolean;
+  /** How many files have been read so far. */
+  readonly filesRead: number;
   /** Forgets those that this scan did not see. */
   sweep(scan: number): void;
 }
@@ -70,22 +70,27 @@ export function createLives(parts: LivesParts): Lives {
   const { root, reader, problems } = parts;
   const byPid = new Map<number, RememberedLife>();
   const texts = createSharedTexts();
+  let filesRead = 0;
+  const read = (pid: number, name: string): number | ReadFailure => {
+    filesRead++;
+    return reader.read(`${root}/${pid}/${name}`);
+  };
   const report = (failure: ReadFailure, name: string): undefined => {
     if (failure === "gone") return undefined;
     problems().add(failure, `/proc/PID/${name}`, `the kernel refused to give ${name}`);
     return undefined;
   };
   const readText = (pid: number, name: string): string | undefined => {
-    const length = reader.read(`${root}/${pid}/${name}`);
+    const length = read(pid, name);
     return typeof length === "number" ? reader.bytes.toString("utf8", 0, length) : report(length, name);
   };
   const readCommand = (pid: number): readonly string[] | null => {
-    const length = reader.read(`${root}/${pid}/cmdline`);
+    const length = read(pid, "cmdline");
     if (typeof length === "string") return report(length, "cmdline") ?? null;
     return parseStrings(reader.bytes, Math.min(length, maxCommandBytes));
   };
   const readContainerPid = (pid: number): number => {
-    const length = reader.read(`${root}/${pid}/status`);
+    const length = read(pid, "status");
     if (typeof length === "string") return report(length, "status") ?? -1;
     const { innermostPid } = parseStatus(reader.bytes, length);
     return Number.isNaN(innermostPid) ? -1 : innermostPid;
@@ -112,9 +117,8 @@ export function createLives(parts: LivesParts): Lives {
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
   return {
-    isKnown: (pid, startTicks) => {
-      const life = byPid.get(pid);
-      return life !== undefined && life.startTicks === startTicks && life.sightings >= 2;
+    get filesRead() {
+      return filesRead;
     },
     update: (sighting, scan) => {
       const { pid, startTicks, bytes, commFrom, commEnd } = sighting;
