@@ -93,10 +93,12 @@ function firstOf<T>(
     try {
       return [make(), reasons.length === 0 ? null : reasons.join("; ")];
     } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      if (wanted !== "auto")
-        throw new AgentError("unavailable", `${setting}: ${error.message}`, { cause: error });
-      reasons.push(error.message);
+      // Broken type information leads reads or jumps out of their range.
+      if (!(error instanceof AgentError) && !(error instanceof RangeError)) throw error;
+      const reason =
+        error instanceof AgentError ? error.message : `the kernel's types make no sense: ${error.message}`;
+      if (wanted !== "auto") throw new AgentError("unavailable", `${setting}: ${reason}`, { cause: error });
+      reasons.push(reason);
     }
   }
   throw new AgentError("unavailable", `${setting}: ${reasons.join("; ")}`);

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { AgentError, reasonOf } from "../../agent/errors.ts";
@@ -209,6 +211,23 @@ describe("the choice of sources", () => {
     expect(chosen.sourceReason).toContain("/nowhere/kernel/btf/vmlinux");
     expect(chosen.exitsReason).toContain("/nowhere/kernel/btf/vmlinux");
     chosen.exits?.close();
+  });
+
+  test("type information of another kernel, or a broken one, is no reason to fail", () => {
+    const root = mkdtempSync(path.join(os.tmpdir(), "pidward-sys-"));
+    mkdirSync(path.join(root, "kernel/btf"), { recursive: true });
+    const whole = readFileSync(path.join(__dirname, "../fixtures/btf/linux-6.1.btf"));
+    for (const types of [
+      whole.subarray(0, 9000),
+      Buffer.concat([whole.subarray(0, 9000), Buffer.alloc(20_000, 7)]),
+    ]) {
+      writeFileSync(path.join(root, "kernel/btf/vmlinux"), types);
+      const chosen = choose({ sysRoot: root, syscalls });
+      expect(chosen.source.name).toBe("procfs");
+      expect(chosen.sourceReason).toMatch(/kernel/);
+      chosen.exits?.close();
+    }
+    rmSync(root, { recursive: true });
   });
 
   test("what was asked for has no reason, and is an error when it cannot be had", () => {
