@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import {
   parseBlkio,
@@ -10,6 +10,7 @@ import {
   parseIoStat,
   parseSingle,
 } from "../../agent/source/cgroupfs/cgroup-files.ts";
+import { createCgroupTexts } from "../../agent/source/cgroupfs/cgroup-texts.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
 import { type CgroupPaths, readResources } from "../../agent/source/cgroupfs/resources.ts";
 
@@ -137,4 +138,42 @@ test("any text gives an answer", () => {
       parseBlkio(text);
     }),
   );
+});
+
+describe("texts of cgroups by their ids", () => {
+  const folder = (name: string): { path: string; id: number } => {
+    const full = path.join(sys, "fs/cgroup", name);
+    mkdirSync(full, { recursive: true });
+    return { path: full, id: statSync(full).ino };
+  };
+
+  test("a text is learnt for the cgroup whose folder has the id, and for no other", () => {
+    const root = folder("memory");
+    const own = folder("memory/docker/a");
+    const texts = createCgroupTexts(detectCgroups(sys), () => 0);
+    const text = "4:memory:/docker/a\n1:cpu:/docker/a\n0::/\n";
+    expect(texts.learn(1, own.id, text)).toBe(true);
+    // What the kernel says of a process that is ending.
+    expect(texts.learn(1, own.id, "4:memory:/\n1:cpu:/\n0::/\n")).toBe(false);
+    expect(texts.find(1, own.id)).toBe(text);
+    expect(texts.learn(1, root.id, "4:memory:/\n1:cpu:/\n0::/\n")).toBe(true);
+    // Shown above the root of the agent's own cgroup namespace: taken as it is.
+    expect(texts.learn(1, 77, "4:memory:/../b\n0::/\n")).toBe(true);
+  });
+
+  test("what nobody has told is found by walking the folders", () => {
+    folder("memory");
+    const own = folder("memory/docker/a");
+    const texts = createCgroupTexts(detectCgroups(sys), () => 0);
+    expect(texts.find(1, own.id)).toBe("1:memory:/docker/a\n");
+    expect(texts.find(1, own.id + 12_345)).toBeUndefined();
+  });
+
+  test("on a v2 host the line without controllers is the one", () => {
+    write("cgroup.controllers", "memory\n");
+    const own = folder("system.slice/docker-b.scope");
+    const texts = createCgroupTexts(detectCgroups(sys), () => 0);
+    expect(texts.learn(own.id, 0, "0::/system.slice/docker-b.scope\n")).toBe(true);
+    expect(texts.learn(own.id, 0, "0::/\n")).toBe(false);
+  });
 });

@@ -27,6 +27,9 @@ export function createTaskRows(
 ): TaskRows {
   const countOpenFiles = createOpenFilesCounter(parts.root);
   let problems = createProblems();
+  /** The cgroups of the process that is being written. */
+  let unifiedId = 0;
+  let memoryId = 0;
   const lives = createLives({
     root: parts.root,
     reader: createFileReader(),
@@ -35,7 +38,7 @@ export function createTaskRows(
     rereadEvery: 300,
     needsLimits: false,
     needsContainerPid: true,
-    onCgroup: parts.cgroups.remember,
+    isOwnCgroup: (text) => parts.cgroups.learn(unifiedId, memoryId, text),
   });
   // One object for all: a new one for each process and scan would be most of the garbage.
   const sighting: Writable<Sighting> = {
@@ -54,8 +57,8 @@ export function createTaskRows(
       problems = scan.problems;
       const { columns } = scan;
       const { figure, bytes } = records;
-      const unifiedId = figure(record + words.defaultCgroup);
-      const memoryId = figure(record + words.memoryCgroup);
+      unifiedId = figure(record + words.defaultCgroup);
+      memoryId = figure(record + words.memoryCgroup);
       sighting.pid = figure(record + words.processId);
       sighting.startTicks = Math.floor(figure(record + words.startTime) / tickNs);
       sighting.state = stateLetter(figure(record + words.state), figure(record + words.exitState));

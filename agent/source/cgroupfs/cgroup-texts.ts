@@ -1,6 +1,6 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
-import type { CgroupLayout } from "./layout.ts";
+import { type CgroupLayout, cgroupFolder } from "./layout.ts";
 
 /** Least time between two walks through the folders of all cgroups. */
 const walkEveryMs = 250;
@@ -9,8 +9,12 @@ const mostTexts = 20_000;
 
 /** The text of /proc/PID/cgroup by the ids that the kernel has for its cgroups. */
 export interface CgroupTexts {
-  /** @param key of `keyOf` */
-  remember(key: number, text: string): void;
+  /**
+   * Takes a text that was read of a process in this cgroup.
+   * @returns false when it is another cgroup's, as the inode of the cgroup's folder tells: the file of a process that is
+   *   ending says "/" in v1 hierarchies, and a process can move between two looks
+   */
+  learn(unifiedId: number, memoryId: number, text: string): boolean;
   /**
    * What was remembered; else what the folders of the cgroup mounts say, whose inodes are the ids: that text has one
    * line. Undefined for a cgroup that is gone, or out of sight of the agent's cgroup namespace.
@@ -43,8 +47,21 @@ export function createCgroupTexts(layout: CgroupLayout, monotonicMs: () => numbe
     lastWalk = monotonicMs();
     walked = listCgroups(mount);
   };
+  const isOf = (unifiedId: number, memoryId: number, text: string): boolean => {
+    const shown = pathOf(text, isUnified);
+    const folder = shown && cgroupFolder(layout, isUnified ? undefined : "memory", shown);
+    const inode = folder && statSync(folder, { throwIfNoEntry: false })?.ino;
+    // Out of sight of the agent's cgroup namespace: then nobody knows better.
+    return inode === undefined || inode === (isUnified ? unifiedId : memoryId);
+  };
   return {
-    remember,
+    learn: (unifiedId, memoryId, text) => {
+      const key = cgroupKey(unifiedId, memoryId);
+      if ((recent.get(key) ?? older.get(key)) === text) return true;
+      if (!isOf(unifiedId, memoryId, text)) return false;
+      remember(key, text);
+      return true;
+    },
     find: (unifiedId, memoryId) => {
       const key = cgroupKey(unifiedId, memoryId);
       const known = recent.get(key) ?? older.get(key);
@@ -58,6 +75,16 @@ export function createCgroupTexts(layout: CgroupLayout, monotonicMs: () => numbe
       return text;
     },
   };
+}
+
+/** The path in the hierarchy whose ids are compared: v2's line has no controllers. */
+function pathOf(text: string, isUnified: boolean): string | undefined {
+  for (const line of text.split("\n")) {
+    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (path !== "" && (isUnified ? controllers === "" : controllers.split(",").includes("memory")))
+      return path;
+  }
+  return undefined;
 }
 
 /** Inode of a cgroup's folder, which is its id, → path below the mount. */

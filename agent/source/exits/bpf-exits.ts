@@ -164,15 +164,20 @@ function readExit(
 }
 
 function readUsage(words: Uint32Array, at: number): Usage {
-  const slot = (name: ExitSlot): number => figure(words, at + exitWords[name]);
+  const cpu = splitCpuTime(
+    figure(words, at + exitWords.runTime),
+    figure(words, at + exitWords.userTime),
+    figure(words, at + exitWords.systemTime),
+  );
   return {
-    ...splitCpuTime(slot("runTime"), slot("userTime"), slot("systemTime")),
-    readBytes: slot("readBytes"),
-    writtenBytes: slot("writtenBytes"),
-    voluntarySwitches: slot("voluntarySwitches"),
-    involuntarySwitches: slot("involuntarySwitches"),
-    minorFaults: slot("minorFaults"),
-    majorFaults: slot("majorFaults"),
+    userSeconds: cpu.userSeconds,
+    systemSeconds: cpu.systemSeconds,
+    readBytes: figure(words, at + exitWords.readBytes),
+    writtenBytes: figure(words, at + exitWords.writtenBytes),
+    voluntarySwitches: figure(words, at + exitWords.voluntarySwitches),
+    involuntarySwitches: figure(words, at + exitWords.involuntarySwitches),
+    minorFaults: figure(words, at + exitWords.minorFaults),
+    majorFaults: figure(words, at + exitWords.majorFaults),
   };
 }
 
@@ -198,6 +203,18 @@ function figure(words: Uint32Array, at: number): number {
 
 /** `comm`: sixteen bytes, filled with NUL. */
 function readName(words: Uint32Array, at: number): string {
+  let text = "";
+  // Character by character: five names come with an end, and a Buffer for each would be most of its cost.
+  for (let index = 0; index < 16; index++) {
+    const byte = ((words[at + (index >> 2)] ?? 0) >>> ((index & 3) * 8)) & 0xff;
+    if (byte === 0) break;
+    if (byte >= 0x80) return decodeName(words, at);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function decodeName(words: Uint32Array, at: number): string {
   const bytes = Buffer.from(words.buffer, words.byteOffset + at * 4, 16);
   const end = bytes.indexOf(0);
   return bytes.toString("utf8", 0, end === -1 ? 16 : end);

@@ -7,6 +7,8 @@ import { parseStrings } from "./strings.ts";
 
 /** How much of a command line is kept: a container's processes could fill the agent's memory with long ones. */
 const maxCommandBytes = 8 * 1024;
+/** PF_EXITING of include/linux/sched.h */
+const exitingFlag = 0x4;
 
 /** One life of a process, with what changes seldom or never. */
 export interface Life {
@@ -44,8 +46,8 @@ export interface LivesParts {
   readonly rereadEvery: number;
   readonly needsLimits: boolean;
   readonly needsContainerPid: boolean;
-  /** Told each text that was read, with the process's key. */
-  readonly onCgroup?: (cgroupKey: number, text: string) => void;
+  /** Whether a text that was read is that of the process's cgroup; asked where the source gives keys. */
+  readonly isOwnCgroup?: (text: string) => boolean;
 }
 
 /** Remembers lives by PID. A PID with another start time is a new life. */
@@ -95,11 +97,16 @@ export function createLives(parts: LivesParts): Lives {
     const { innermostPid } = parseStatus(reader.bytes, length);
     return Number.isNaN(innermostPid) ? -1 : innermostPid;
   };
-  const readCgroup = (life: RememberedLife, { pid, cgroupKey }: Sighting): void => {
-    life.cgroup = texts.share(readText(pid, "cgroup") ?? life.cgroup);
-    life.cgroupKey = cgroupKey;
+  const readCgroup = (life: RememberedLife, { pid, flags, cgroupKey }: Sighting): void => {
+    const isSame = life.cgroup !== "" && life.cgroupKey === cgroupKey;
+    // v1 hierarchies have "/" for a process that is ending, wherever it was (proc_cgroup_show() of the kernel).
+    if (isSame && (flags & exitingFlag) !== 0) return;
     // Empty where the process was gone before its file was read.
-    if (cgroupKey !== 0 && life.cgroup !== "") parts.onCgroup?.(cgroupKey, life.cgroup);
+    const text = readText(pid, "cgroup") ?? "";
+    const isOwn = text !== "" && (cgroupKey === 0 || parts.isOwnCgroup?.(text) !== false);
+    if (isOwn) life.cgroup = texts.share(text);
+    else if (!isSame) life.cgroup = "";
+    life.cgroupKey = cgroupKey;
   };
   const refresh = (life: RememberedLife, sighting: Sighting): void => {
     const { pid, state, flags, cgroupKey } = sighting;
