@@ -1,16 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { type ContainerFiles, openContainerFiles } from "../../agent/managers/inside.ts";
+import { type ContainerRoot, openContainerFiles } from "../../agent/managers/inside.ts";
 import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
 
 // A folder in the place of /proc/PID/root: what holds for a container's root holds for it.
 const outside = mkdtempSync(path.join(os.tmpdir(), "pidward-inside-"));
 const root = path.join(outside, "proc/42/root");
 let syscalls: Syscalls;
-let files: ContainerFiles;
+let files: ContainerRoot;
 
 beforeAll(async () => {
   mkdirSync(path.join(root, "etc"), { recursive: true });
@@ -55,6 +56,29 @@ test("executables and folders are told from other files", () => {
 test("a FIFO is not waited for", () => {
   execFileSync("mkfifo", [path.join(root, "run/fifo")]);
   expect(files.read("/run/fifo", 100)).toBeUndefined();
+});
+
+test("a folder is listed, and what is none has no names", () => {
+  expect([...files.list("/")].sort()).toEqual(["absolute", "bin", "etc", "run", "var-run"]);
+  expect(files.list("/var-run")).toContain("inside.sock");
+  expect(files.list("/etc/passwd")).toEqual([]);
+  expect(files.list("/nowhere")).toEqual([]);
+});
+
+test("a socket and a FIFO are told from each other and from files, and nothing stays open", async () => {
+  const before = readdirSync("/proc/self/fd").length;
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(path.join(root, "run/real.sock"), resolve));
+  execFileSync("mkfifo", [path.join(root, "run/pipe")]);
+  const fd = files.openSpecial("/var-run/real.sock", "socket");
+  expect(fd).toEqual(expect.any(Number));
+  closeSync(fd ?? -1);
+  closeSync(files.openSpecial("/run/pipe", "fifo") ?? -1);
+  expect(files.openSpecial("/run/real.sock", "fifo")).toBeUndefined();
+  expect(files.openSpecial("/run/pipe", "socket")).toBeUndefined();
+  expect(files.openSpecial("/etc/passwd", "socket")).toBeUndefined();
+  await new Promise((resolve) => server.close(resolve));
+  expect(readdirSync("/proc/self/fd")).toHaveLength(before);
 });
 
 test("a process that is gone has no files", () => {

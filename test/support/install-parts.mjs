@@ -12,6 +12,12 @@ const parts = {
   },
   // Threads that end before others, and ten thousand forks at once, need a language that can do it.
   python: { package: "python3", isThere: () => existsSync("/usr/bin/python3") },
+  // The managers that images for containers are made of. On the machine itself they are not started.
+  supervisor: { package: "supervisor", isThere: () => existsSync("/usr/bin/supervisord") },
+  s6: { package: "s6", isThere: () => existsSync("/usr/bin/s6-svscan") },
+  runit: { package: "runit", isThere: () => existsSync("/usr/bin/runsvdir") },
+  tini: { package: "tini", isThere: () => existsSync("/usr/bin/tini") },
+  systemd: { package: "systemd", isThere: () => existsSync("/lib/systemd/systemd") },
 };
 
 const policy = "/usr/sbin/policy-rc.d";

@@ -1,4 +1,13 @@
-export type Part = "docker" | "promtool" | "busybox" | "python";
+export type Part =
+  | "docker"
+  | "promtool"
+  | "busybox"
+  | "python"
+  | "supervisor"
+  | "s6"
+  | "runit"
+  | "tini"
+  | "systemd";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 
