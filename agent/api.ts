@@ -68,8 +68,18 @@ export interface ProcessDetail extends ProcessRecord {
   readonly contextSwitches: { readonly voluntary: number | null; readonly involuntary: number | null };
   /** Share of one CPU right now, in percent, over a moment's sample; null when it cannot be sampled. */
   readonly cpuPercentNow: number | null;
+  /** Of a zombie: who does not reap it, and what would help; null for all others. */
+  readonly zombieOf: ZombieParent | null;
   /** What `restart` would do, or why it would not. */
   readonly restart: RestartOutlook;
+}
+
+/** The parent of a process that has ended and that it has not waited for (wait(2)): only its entry is left. */
+export interface ZombieParent {
+  readonly ref: string;
+  readonly name: string;
+  /** What would remove the entry, in words. */
+  readonly hint: string;
 }
 
 export interface ResourceLimit {
@@ -214,31 +224,54 @@ export interface HostFacts {
     | null;
 }
 
-export const signalOutcomes = ["sent", "exited", "killed", "gone"] as const;
-/** `exited` after the signal; `killed`: KILL after the grace; `gone`: was not there any more. */
+export const signalOutcomes = ["sent", "exited", "killed", "gone", "zombie"] as const;
+/**
+ * `sent`: it has not ended so far; `exited` after the signal; `killed`: KILL after the grace; `gone`: was not there any
+ * more; `zombie`: had ended before and its parent has not reaped it, so that no signal changes anything.
+ */
 export type SignalOutcome = (typeof signalOutcomes)[number];
 
 export interface SignalRequest {
   readonly selector: string;
   /** `TERM`, `SIGTERM`, `15`; TERM when left out. */
   readonly signal?: string | undefined;
+  /** Wait so long for the end, then KILL; with `stop` of a container the engine does. */
   readonly graceSeconds?: number | undefined;
   readonly tree?: boolean | undefined;
+  /** Without it a selector that fits several processes is `ambiguous`. */
+  readonly all?: boolean | undefined;
+  /** Wait for the end, without KILL. */
+  readonly wait?: boolean | undefined;
+  /** Of `wait` and `stop`; 30 when left out. */
+  readonly timeoutSeconds?: number | undefined;
+  /** Send no signal: ask the process manager, or for a container's init the engine, to stop it so that it stays down. */
+  readonly stop?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+}
+
+export interface SignalTarget {
+  readonly ref: string;
+  readonly name: string;
+  /** Null in a dry run. */
+  readonly outcome: SignalOutcome | null;
+  /** What will or may start it again, as far as is known: `supervisord (4210)`. */
+  readonly respawnedBy: string | null;
+  /** `possible`: it depends on a setting that is not known here. Null without `respawnedBy`. */
+  readonly respawn: "certain" | "possible" | null;
+  /** With `stop`: who is asked to stop it. */
+  readonly stoppedBy: string | null;
+  /** With the outcome `zombie`: who does not reap it. */
+  readonly zombieOf: ZombieParent | null;
 }
 
 export interface SignalAnswer {
   readonly action: "signal";
-  readonly signal: string;
+  /** Null with `stop`: who stops it chooses the signal. */
+  readonly signal: string | null;
   readonly dryRun: boolean;
-  readonly targets: readonly {
-    readonly ref: string;
-    readonly name: string;
-    /** Null in a dry run. */
-    readonly outcome: SignalOutcome | null;
-    /** What will start it again, as far as is known. */
-    readonly respawnedBy: string | null;
-  }[];
+  readonly targets: readonly SignalTarget[];
+  /** What else there is to know, in words. */
+  readonly warnings: readonly string[];
 }
 
 export const driverNames = ["label", "container", "respawn"] as const;
@@ -263,13 +296,94 @@ export interface RestartAnswer {
   readonly seconds: number;
 }
 
+/** A command to run inside a container: an argument vector, no shell. */
+export interface ExecRequest {
+  /** Name or id prefix. */
+  readonly container: string;
+  readonly argv: readonly string[];
+  /** `name`, `uid` or `uid:gid`; the container's own when left out. */
+  readonly user?: string | undefined;
+  /** Absolute path in the container; the container's own when left out. */
+  readonly workdir?: string | undefined;
+  /** Added to the container's own environment: name → value. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** What the command reads; without it /dev/null. */
+  readonly stdin?: string | undefined;
+  /** `utf8` when left out. */
+  readonly stdinEncoding?: ByteEncoding | undefined;
+  /** After so long the command is ended; 60 when left out. */
+  readonly timeoutSeconds?: number | undefined;
+  /** Of stdout and of stderr: what writes more is ended; 1 MiB when left out. */
+  readonly maxOutputBytes?: number | undefined;
+}
+
+export const byteEncodings = ["utf8", "base64"] as const;
+export type ByteEncoding = (typeof byteEncodings)[number];
+
+export interface ExecAnswer {
+  /** 126 or 127 also when it could not be started: stderr then says why. Null when the engine has forgotten it. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Of both: base64 as soon as one is not UTF-8. */
+  readonly encoding: ByteEncoding;
+  /** It wrote more than `maxOutputBytes`: what is here is the beginning, and the command was ended. */
+  readonly truncated: boolean;
+  /** It ran longer than `timeoutSeconds` and was ended. */
+  readonly timedOut: boolean;
+}
+
+/** The query of GET /api/v1/attach: a command with a terminal of its own. */
+export interface AttachQuery {
+  readonly container: string;
+  readonly argv: readonly string[];
+  readonly user?: string | undefined;
+  readonly workdir?: string | undefined;
+  /** `NAME=value` each. */
+  readonly env?: readonly string[] | undefined;
+  /** Size of the terminal in cells; 80 and 24 when left out. */
+  readonly cols?: number | undefined;
+  readonly rows?: number | undefined;
+}
+
+/** Text messages to an attached terminal; its bytes are binary messages, both ways. */
+export interface AttachOrder {
+  readonly type: "resize";
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** The last text message from an attached terminal: how the command ended, or why the session did. */
+export type AttachNotice = AttachExit | AttachError;
+
+export interface AttachExit {
+  readonly type: "exit";
+  /** Null when the engine has forgotten it: the container has ended. */
+  readonly exitCode: number | null;
+}
+
+/** A problem document, but for its `type`. */
+export interface AttachError {
+  readonly type: "error";
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
 /** Who asks, as far as the kernel vouches for it (SO_PEERCRED of unix(7)); null where it does not. */
 export interface Actor {
   readonly uid: number | null;
+  readonly gid: number | null;
   readonly pid: number | null;
-  /** The listener: `unix:/run/pidward/pidward.sock`. */
+  /** Name of the uid on the host, or the user whom a token or a certificate names. */
+  readonly user: string | null;
+  /** The listener: `unix:///run/pidward/pidward.sock`. */
   readonly from: string;
 }
+
+export const auditActions = ["signal", "restart", "exec", "attach"] as const;
+export type AuditAction = (typeof auditActions)[number];
 
 export interface AuditRecord {
   readonly time: string;
@@ -277,12 +391,17 @@ export interface AuditRecord {
   readonly id: string;
   readonly phase: "intent" | "outcome" | "unfinished";
   readonly actor: Actor | null;
-  readonly action: "signal" | "restart";
+  readonly action: AuditAction;
   readonly selector: string;
   readonly refs: readonly string[];
+  /** The container's id. */
   readonly container: string | null;
-  /** Signal name or driver name. */
+  /** What it was called at that time. */
+  readonly containerName: string | null;
+  /** Signal name, driver name, or who was asked to stop it. */
   readonly how: string | null;
+  /** The command of `exec` and `attach`; arguments that look like secrets are masked unless `--redact=false`. */
+  readonly argv?: readonly string[] | undefined;
   /** Of an outcome: `done`, or the error's code. */
   readonly outcome: string | null;
   readonly message: string | null;
@@ -290,6 +409,19 @@ export interface AuditRecord {
 
 export interface AuditTail {
   readonly records: readonly AuditRecord[];
+}
+
+/** The query of GET /api/v1/audit; every given field narrows it. */
+export interface AuditQuery {
+  /** The last so many that fit; 100 when left out. */
+  readonly limit?: number | undefined;
+  /** Container name or id prefix. */
+  readonly container?: string | undefined;
+  /** User name or uid. */
+  readonly user?: string | undefined;
+  readonly action?: AuditAction | undefined;
+  /** Server-sent events: the last ones, then those to come. */
+  readonly follow?: boolean | undefined;
 }
 
 /** One line of `doctor`: what the host gives, or what is missing and how to give it. */

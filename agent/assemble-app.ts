@@ -4,6 +4,7 @@ import type { Host } from "./assemble-host.ts";
 import type { Config } from "./config.ts";
 import type { Audit } from "./control/audit.ts";
 import type { Control } from "./control/control.ts";
+import type { ExecControl } from "./control/exec-control.ts";
 import { AgentError } from "./errors.ts";
 import type { AppParts } from "./http/parts.ts";
 import { listContainers, toContainerRecord } from "./inventory/container-records.ts";
@@ -18,13 +19,13 @@ import type { Logger } from "./log.ts";
 import { contentTypes } from "./metrics/own-metrics.ts";
 import type { Snapshot } from "./model.ts";
 import { redactArguments } from "./redact.ts";
-import type { Syscalls } from "./syscalls.ts";
+import type { PeerCredentials, Syscalls } from "./syscalls.ts";
 
 /** What the API needs of the parts, as functions. */
 export function assembleApp(
   config: Config,
   host: Host,
-  control: Control,
+  control: Control & ExecControl,
   audit: Audit,
   syscalls: Syscalls | undefined,
   version: string,
@@ -100,14 +101,19 @@ export function assembleApp(
     runtimes,
     signal: control.signal,
     restart: control.restart,
+    exec: control.exec,
+    attach: control.attach,
     events: host.events,
-    auditTail: async (limit) => ({ records: await audit.tail(limit) }),
+    audit,
     maxSnapshotAgeMs: Math.max(10_000, 5 * config.scanInterval),
     now: Date.now,
     version,
     telemetryPath: config.webTelemetryPath,
     controlAddress: `unix://${config.controlSocket}`,
-    peerOf: (socket) => peerOf(socket, syscalls),
+    peerOf: (socket) => {
+      const peer = peerOf(socket, syscalls);
+      return peer && { ...peer, user: context.users.nameOf(peer.uid) ?? null };
+    },
     log,
   };
 }
@@ -129,7 +135,7 @@ function findProcess(pidOrRef: string, snapshot: Snapshot): number {
 }
 
 /** Node keeps the descriptor of a socket to itself; its handle has it under this name since 0.x. */
-function peerOf(socket: Socket, syscalls: Syscalls | undefined): { uid: number; pid: number } | undefined {
+function peerOf(socket: Socket, syscalls: Syscalls | undefined): PeerCredentials | undefined {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } };
   const fd = handle?.fd ?? -1;
   return fd < 0 ? undefined : syscalls?.peerCredentials(fd);

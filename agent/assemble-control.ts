@@ -1,3 +1,4 @@
+import { assembleExec } from "./assemble-exec.ts";
 import type { Host } from "./assemble-host.ts";
 import { monotonicMs } from "./assemble-host.ts";
 import type { Config } from "./config.ts";
@@ -9,11 +10,13 @@ import { createContainerDriver } from "./control/drivers/container.ts";
 import type { RestartDriver } from "./control/drivers/driver.ts";
 import { createLabelDriver } from "./control/drivers/label.ts";
 import { createRespawnDriver } from "./control/drivers/respawn.ts";
+import type { ExecControl } from "./control/exec-control.ts";
 import { createGuard } from "./control/guard.ts";
 import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
 import { toContainerName } from "./inventory/records.ts";
 import { findTargets, livingProcesses } from "./inventory/targets.ts";
+import { zombieParent } from "./inventory/zombies.ts";
 import type { Logger } from "./log.ts";
 import { openContainerFiles } from "./managers/inside.ts";
 import type { Container, Snapshot, TargetProcess, Targets } from "./model.ts";
@@ -27,7 +30,7 @@ export function assembleControl(
   syscalls: Syscalls | undefined,
   audit: Audit,
   log: Logger,
-): Control {
+): Control & ExecControl {
   const { scanner, resolver, files, runtimes } = host;
   const runtimeOf = (container: Container) =>
     container.known ? runtimes.find((runtime) => runtime.status().name === container.runtime) : undefined;
@@ -63,13 +66,15 @@ export function assembleControl(
       showCommand: config.redact ? redactArguments : (argv) => argv,
     }),
   ];
-  return createControl({
+  const guard = createGuard({
+    agentPid: process.pid,
+    allowHost: config.controlAllowHost,
+    readOnly: config.controlReadOnly,
+    nestingOf: (cgroupText) => resolver.resolve(cgroupText)?.nesting ?? [],
+  });
+  const control = createControl({
     ...signalling,
-    guard: createGuard({
-      agentPid: process.pid,
-      allowHost: config.controlAllowHost,
-      readOnly: config.controlReadOnly,
-    }),
+    guard,
     audit,
     drivers,
     membership: {
@@ -81,6 +86,9 @@ export function assembleControl(
     actionsOf,
     inspect,
     processesOf,
+    // No process manager is asked yet.
+    findManager: async () => undefined,
+    zombieParent,
     freshSnapshot: scanner.fresh,
     findTargets: targetsIn,
     log,
@@ -97,4 +105,6 @@ export function assembleControl(
         seconds,
       }),
   });
+  const exec = assembleExec(config, host, { ...signalling, inspect, processesOf }, guard, audit, log);
+  return { ...control, ...exec };
 }

@@ -1,7 +1,19 @@
 import { AgentError, reasonOf } from "./errors.ts";
 import { readArguments } from "./flags.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
-import { parseSpan } from "./spans.ts";
+import {
+  asAuditSize,
+  asChoice,
+  asCount,
+  asKeptFiles,
+  asListenAddress,
+  asPath,
+  asScanInterval,
+  asSessionSpan,
+  asSwitch,
+  asText,
+  asUrlPath,
+} from "./setting-parsers.ts";
 
 /** What the defaults depend on. */
 export interface Surroundings {
@@ -21,11 +33,6 @@ interface Setting<T> {
   readonly parse: (text: string) => T;
 }
 
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 function setting<T>(
   flag: string,
   value: string,
@@ -35,39 +42,6 @@ function setting<T>(
 ): Setting<T> {
   return { flag, value, fallback, meaning, parse };
 }
-
-const asText = (text: string): string => {
-  if (text === "") throw new Error("must not be empty");
-  return text;
-};
-const asPath = (text: string): string => {
-  if (!text.startsWith("/")) throw new Error(`"${text}" is not an absolute path`);
-  return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
-};
-const asUrlPath = (text: string): string => {
-  if (!/^\/[\w./-]+$/.test(text)) throw new Error(`"${text}" is not a path like /metrics`);
-  return text;
-};
-const asSwitch = (text: string): boolean => {
-  if (text === "true" || text === "1") return true;
-  if (text === "false" || text === "0" || text === "") return false;
-  throw new Error(`"${text}" is neither true nor false`);
-};
-const asCount =
-  (least: number) =>
-  (text: string): number => {
-    const count = Number(text);
-    if (!/^\d{1,9}$/.test(text) || count < least)
-      throw new Error(`"${text}" is not a whole number from ${least}`);
-    return count;
-  };
-const asChoice =
-  <T extends string>(choices: readonly T[]) =>
-  (text: string): T => {
-    const found = choices.find((choice) => choice === text);
-    if (found === undefined) throw new Error(`"${text}" is none of ${choices.join(", ")}`);
-    return found;
-  };
 
 /** The one table of settings: flags, environment names, --help and the README's table are made from it. */
 const settings = {
@@ -83,7 +57,7 @@ const settings = {
     "control.socket",
     "FILE",
     (around) => defaultPaths(around).socket,
-    "Unix socket (mode 0660) with all rights: reads, signal, restart.",
+    "Unix socket (mode 0660) with all rights: reads, signal, restart, exec, attach.",
     asPath,
   ),
   controlAllowHost: setting(
@@ -97,7 +71,7 @@ const settings = {
     "control.read-only",
     "",
     "false",
-    "Refuse every signal and restart, on the socket too.",
+    "Refuse all that acts, on the socket too; dry runs are answered.",
     asSwitch,
   ),
   auditFile: setting(
@@ -106,6 +80,41 @@ const settings = {
     (around) => defaultPaths(around).audit,
     "What was done, by whom, on what: one JSON line a record, on disk before the act.",
     asPath,
+  ),
+  auditMaxSize: setting(
+    "audit.max-size",
+    "SIZE",
+    "16MiB",
+    "Put the audit file aside, as FILE.1, FILE.2, …, before it grows beyond this.",
+    asAuditSize,
+  ),
+  auditKeep: setting(
+    "audit.keep",
+    "COUNT",
+    "10",
+    "How many audit files that were put aside are kept; from 1 to 100.",
+    asKeptFiles,
+  ),
+  auditBestEffort: setting(
+    "audit.best-effort",
+    "",
+    "false",
+    "Act also when the audit record cannot be written (full disk); it is in the log then.",
+    asSwitch,
+  ),
+  attachIdleTimeout: setting(
+    "attach.idle-timeout",
+    "SPAN",
+    "30m",
+    "End an attached terminal after so long without a byte in either direction.",
+    asSessionSpan,
+  ),
+  attachMaxDuration: setting(
+    "attach.max-duration",
+    "SPAN",
+    "12h",
+    "End an attached terminal after so long in any case.",
+    asSessionSpan,
   ),
   scanInterval: setting("scan.interval", "SPAN", "1s", "Time between two scans.", asScanInterval),
   source: setting(
@@ -238,21 +247,4 @@ export function settingRows(around: Surroundings): readonly SettingRow[] {
     fallback: typeof one.fallback === "string" ? one.fallback : one.fallback(around),
     meaning: one.meaning,
   }));
-}
-
-/**
- * Reads `127.0.0.1:10776`, `[::1]:10776`, `:10776` (all addresses).
- * @throws Error that names the text
- */
-function asListenAddress(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new Error(`"${text}" is not HOST:PORT`);
-  return { host: match[1] ?? match[2] ?? "", port };
-}
-
-function asScanInterval(text: string): number {
-  const span = parseSpan(text);
-  if (span < 100 || span > 3_600_000) throw new Error(`"${text}" is not between 100ms and 1h`);
-  return span;
 }

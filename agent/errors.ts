@@ -8,6 +8,7 @@ export const errorCatalogue = {
   ambiguous: { status: 409, exitCode: 2, meaning: "the selector fits several; candidates are listed" },
   not_restartable: { status: 409, exitCode: 5, meaning: "no driver has a plan that can be trusted" },
   busy: { status: 409, exitCode: 5, meaning: "a restart of this container is already under way" },
+  not_running: { status: 409, exitCode: 5, meaning: "the container is stopped or paused" },
   stale_ref: { status: 412, exitCode: 4, meaning: "the ref no longer holds: the PID ended or was reused" },
   failed: { status: 502, exitCode: 6, meaning: "it was tried and failed" },
   unavailable: { status: 503, exitCode: 7, meaning: "the agent, the runtime or a file it needs is away" },

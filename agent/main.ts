@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=1
+// The agent's young objects are few: room for more would only be memory held.
 import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
   const code = await runCli(process.argv.slice(2), {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    stdio: process,
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     env: process.env,
     defaultHost: defaultHost(),

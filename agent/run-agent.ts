@@ -3,9 +3,11 @@ import { assembleApp } from "./assemble-app.ts";
 import { assembleControl } from "./assemble-control.ts";
 import { assembleHost, type Host } from "./assemble-host.ts";
 import type { Config } from "./config.ts";
-import { createAudit } from "./control/audit.ts";
+import { type Audit, createAudit } from "./control/audit.ts";
+import { createAuditFile } from "./control/audit-file.ts";
 import { AgentError, reasonOf } from "./errors.ts";
 import { createApp } from "./http/app.ts";
+import { createAttachDoor } from "./http/attach.ts";
 import { type Listener, listenTcp, listenUnix } from "./http/servers.ts";
 import { examineHost } from "./inventory/doctor.ts";
 import type { Logger } from "./log.ts";
@@ -28,13 +30,18 @@ export interface RunningAgent {
 export async function runAgent(config: Config, log: Logger, version: string): Promise<RunningAgent> {
   const { syscalls, syscallsReason } = await trySyscalls();
   const host = assembleHost(config, syscalls, log, version);
-  const audit = createAudit(config.auditFile, Date.now);
+  const audit = assembleAudit(config, host, log);
   const control = assembleControl(config, host, syscalls, audit, log);
   const parts = assembleApp(config, host, control, audit, syscalls, version, log);
+  const door = createAttachDoor(parts, "all");
   const listeners: Listener[] = [];
   const stop = async (): Promise<void> => {
     host.events.close();
+    audit.close();
+    await door.close();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
+    // Those whose client was cut off just now.
+    await control.commandsEnded();
     for (const runtime of host.runtimes) runtime.close();
     await host.scanner.stop();
     host.exitWatch.stop();
@@ -46,7 +53,7 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
     await reportUnfinished(audit.reportUnfinished, log);
     introduce(host, snapshot, examine(config, host, syscallsReason), log, version);
     const { host: address, port } = config.webListenAddress;
-    listeners.push(await listenUnix(createApp(parts, "all"), config.controlSocket));
+    listeners.push(await listenUnix(createApp(parts, "all"), config.controlSocket, door.upgrade));
     listeners.push(await listenTcp(createApp(parts, "read"), address, port));
   } catch (error) {
     await stop();
@@ -73,6 +80,18 @@ export async function examineWithoutAgent(
     host.exitWatch.stop();
     for (const runtime of host.runtimes) runtime.close();
   }
+}
+
+function assembleAudit(config: Config, host: Host, log: Logger): Audit {
+  const { auditFile: path, auditMaxSize: maxBytes, auditKeep: keep, auditBestEffort: bestEffort } = config;
+  return createAudit({
+    file: createAuditFile({ path, maxBytes, keep, log }),
+    bestEffort,
+    containerName: (id) => host.resolver.known().find((container) => container.id === id)?.name ?? null,
+    now: Date.now,
+    log,
+    onWriteFailure: host.own.auditFailed,
+  });
 }
 
 async function trySyscalls(): Promise<{ syscalls: Syscalls | undefined; syscallsReason: string | null }> {

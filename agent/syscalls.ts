@@ -1,6 +1,7 @@
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import os from "node:os";
 import { AgentError, reasonOf } from "./errors.ts";
+import { createBatch, datagramsAtOnce } from "./netlink-batch.ts";
 
 /** The system calls that Node does not offer, each a typed function. Failures are AgentErrors that quote the errno. */
 export interface Syscalls {
@@ -19,7 +20,7 @@ export interface Syscalls {
    */
   readonly openInRoot: (rootFd: number, path: string, flags: number) => number | undefined;
   /** SO_PEERCRED of unix(7): who connected, as the kernel noted it then; undefined for other sockets. */
-  readonly peerCredentials: (socketFd: number) => { readonly pid: number; readonly uid: number } | undefined;
+  readonly peerCredentials: (socketFd: number) => PeerCredentials | undefined;
   /**
    * bpf(2) with its attributes as bytes; gives the descriptor or 0. Buffers whose addresses are in the attributes must
    * be kept alive by the caller until it returns.
@@ -38,8 +39,21 @@ export interface Syscalls {
    * @throws AgentError `unavailable` with the errno
    */
   readonly openNetlink: (protocol: number, groups: number, receiveBytes: number) => NetlinkSocket;
+  /**
+   * socket(2) and connect(2), never waiting, in the network namespace that the descriptor names (setns(2) there and back
+   * at once: a socket stays where it was made). Whether it is connected shows in reading and writing.
+   * @param address four numbers with dots; @throws AgentError `unavailable` with the errno; it needs CAP_SYS_ADMIN
+   */
+  readonly connectInNetwork: (namespaceFd: number, address: string, port: number) => number;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
+}
+
+/** struct ucred of unix(7). */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** A socket of netlink(7). */
@@ -90,15 +104,18 @@ const PROT_WRITE = 2;
 const MAP_SHARED = 1;
 const MAP_FAILED = 2n ** 64n - 1n;
 
+const CLONE_NEWNET = 0x40000000;
+const AF_INET = 2;
+const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
+/** struct sockaddr_in { u16 family; be16 port; u8 address[4]; u8 zero[8] } of ip(7) */
+const inetAddressBytes = 16;
+
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0o2000000 | 0o4000;
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 /** struct sockaddr_nl { u16 family, pad; u32 pid, groups } */
 const netlinkAddressBytes = 12;
-/** Datagrams for one system call, and the room for each. */
-const datagramsAtOnce = 64;
-const datagramBytes = 256;
 
 const errnoNames = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
 
@@ -121,6 +138,8 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const mmap = libc.func("mmap", "uintptr_t", ["void *", "size_t", "int", "int", "int", "long"]);
     const munmap = libc.func("munmap", "int", ["uintptr_t", "size_t"]);
     const socket = libc.func("socket", "int", ["int", "int", "int"]);
+    const connect = libc.func("connect", "int", ["int", "void *", "uint"]);
+    const setns = libc.func("setns", "int", ["int", "int"]);
     const bind = libc.func("bind", "int", ["int", "void *", "uint"]);
     const setsockopt = libc.func("setsockopt", "int", ["int", "int", "int", "void *", "uint"]);
     const send = libc.func("send", "long", ["int", "void *", "size_t", "int"]);
@@ -162,7 +181,8 @@ export async function loadSyscalls(): Promise<Syscalls> {
         length.writeUInt32LE(credentials.length);
         if (getsockopt(socketFd, SOL_SOCKET, SO_PEERCRED, credentials, length) !== 0) return undefined;
         const pid = credentials.readInt32LE(0);
-        return pid === 0 ? undefined : { pid, uid: credentials.readUInt32LE(4) };
+        if (pid === 0) return undefined;
+        return { pid, uid: credentials.readUInt32LE(4), gid: credentials.readUInt32LE(8) };
       },
       bpf: (command, attributes) => {
         const number = bpfNumbers[process.arch];
@@ -221,45 +241,32 @@ export async function loadSyscalls(): Promise<Syscalls> {
           close: () => closeSync(fd),
         };
       },
+      connectInNetwork: (namespaceFd, address, port) => {
+        const home = openSync("/proc/thread-self/ns/net", "r");
+        try {
+          if (setns(namespaceFd, CLONE_NEWNET) !== 0)
+            throw new AgentError("unavailable", `entering the container's network was refused: ${errno()}`);
+          const fd: number = socket(AF_INET, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
+          const refusal = fd < 0 ? errno() : undefined;
+          // Left in a container's network, the agent would serve and ask others than it should.
+          if (setns(home, CLONE_NEWNET) !== 0) process.abort();
+          if (refusal !== undefined) throw new AgentError("unavailable", `a socket was refused: ${refusal}`);
+          const target = Buffer.alloc(inetAddressBytes);
+          target.writeUInt16LE(AF_INET, 0);
+          target.writeUInt16BE(port, 2);
+          target.set(address.split(".").map(Number), 4);
+          if (connect(fd, target, target.length) === 0 || errno() === "EINPROGRESS") return fd;
+          const code = errno();
+          closeSync(fd);
+          throw new AgentError("unavailable", `connecting to ${address}:${port} was refused: ${code}`);
+        } finally {
+          closeSync(home);
+        }
+      },
       // Asked of the ArrayBuffer: the bytes of a small typed array that has none yet lie where the collector moves them.
       addressOf: (buffer) => BigInt(koffi.address(buffer.buffer)) + BigInt(buffer.byteOffset),
     };
   } catch (error) {
     throw new AgentError("unavailable", `koffi cannot be loaded: ${reasonOf(error)}`, { cause: error });
   }
-}
-
-/**
- * What recvmmsg(2) writes into: an array of struct mmsghdr (64 bytes: msghdr of 56, then u32 length) and, for each, one
- * iovec, the sender's address and the datagram.
- */
-function createBatch(addressOf: (buffer: Buffer) => bigint) {
-  const headerBytes = 64;
-  const partBytes = 16 + 16 + datagramBytes;
-  const headers = Buffer.alloc(datagramsAtOnce * headerBytes);
-  const parts = Buffer.alloc(datagramsAtOnce * partBytes);
-  const base = addressOf(parts) + BigInt(parts.byteOffset);
-  const reset = (): void => {
-    for (let index = 0; index < datagramsAtOnce; index++) headers.writeUInt32LE(16, index * headerBytes + 8);
-  };
-  for (let index = 0; index < datagramsAtOnce; index++) {
-    const [header, part] = [index * headerBytes, index * partBytes];
-    headers.writeBigUInt64LE(base + BigInt(part + 16), header);
-    headers.writeBigUInt64LE(base + BigInt(part), header + 16);
-    headers.writeBigUInt64LE(1n, header + 24);
-    parts.writeBigUInt64LE(base + BigInt(part + 32), part);
-    parts.writeBigUInt64LE(BigInt(datagramBytes), part + 8);
-  }
-  reset();
-  return {
-    headers,
-    reset,
-    /** Undefined where another process was the sender: port 0 is the kernel. */
-    datagram: (index: number): Buffer | undefined => {
-      const part = index * partBytes;
-      if (parts.readUInt32LE(part + 20) !== 0) return undefined;
-      const length = Math.min(headers.readUInt32LE(index * headerBytes + 56), datagramBytes);
-      return parts.subarray(part + 32, part + 32 + length);
-    },
-  };
 }

@@ -2,6 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { defaultPaths, loadConfig, type Surroundings, settingRows } from "../agent/config.ts";
 import { AgentError } from "../agent/errors.ts";
+import { parseSize } from "../agent/sizes.ts";
 import { parseSpan } from "../agent/spans.ts";
 
 const root: Surroundings = { env: {}, uid: 0, home: "/root" };
@@ -16,6 +17,9 @@ test("the defaults are those of the design", () => {
     source: "auto",
     dockerSocket: "/var/run/docker.sock",
     controlAllowHost: false,
+    auditMaxSize: 16 << 20,
+    auditKeep: 10,
+    auditBestEffort: false,
   });
 });
 
@@ -54,6 +58,11 @@ test.each([
   [["--web.listen-address=here"], {}, "HOST:PORT"],
   [["--web.listen-address=:99999"], {}, "HOST:PORT"],
   [["--control.socket=relative"], {}, "absolute"],
+  [["--audit.max-size=lots"], {}, "not a size like 16MiB"],
+  [["--audit.max-size=16MB"], {}, "not a size like 16MiB"],
+  [["--audit.max-size=100"], {}, "less than 1KiB"],
+  [["--audit.keep=0"], {}, "from 1"],
+  [["--audit.keep=101"], {}, "more than 100"],
   [["--source=ebpf"], {}, "auto, bpf, procfs"],
   [["--log.level=loud"], {}, "error, warn, info, debug"],
   [["extra"], {}, 'unexpected argument "extra"'],
@@ -69,6 +78,17 @@ test("every setting has its own flag and environment name", () => {
   expect(new Set(rows.map((row) => row.flag)).size).toBe(rows.length);
   expect(new Set(rows.map((row) => row.environment)).size).toBe(rows.length);
   expect(rows.map((row) => row.environment)).toContain("PIDWARD_CONTROL_ALLOW_HOST");
+});
+
+test.each([
+  ["16MiB", 16_777_216],
+  ["64KiB", 65_536],
+  ["2GiB", 2_147_483_648],
+  ["4096", 4096],
+  ["4096B", 4096],
+])("the size %s is %i bytes", (text, bytes) => {
+  expect(parseSize(text)).toBe(bytes);
+  expect(loadConfig([`--audit.max-size=${text}`], root).auditMaxSize).toBe(bytes);
 });
 
 test.each([

@@ -1,21 +1,23 @@
 import http from "node:http";
 import https from "node:https";
+import net from "node:net";
+import type { WebSocket } from "ws";
 import { AgentError, type ErrorCode, errorCatalogue, reasonOf, systemCode } from "../errors.ts";
+
+/** Fields that are undefined are left out; those with several values stand there several times. */
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Speaks to a running agent. Every failure is an AgentError with the code that the agent gave. */
 export interface ApiClient {
-  /** @param query fields that are undefined are left out */
-  get<T>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<T>;
+  get<T>(path: string, query?: Query): Promise<T>;
   post<T>(path: string, body: unknown, limitMs: number): Promise<T>;
   /**
    * Reads server-sent events until the agent ends the stream.
    * @param take the data of each event
    */
-  stream(
-    path: string,
-    query: Readonly<Record<string, string | undefined>>,
-    take: (data: string) => void,
-  ): Promise<void>;
+  stream(path: string, query: Query, take: (data: string) => void): Promise<void>;
+  /** Opens a WebSocket. It is paused, so that nothing comes before somebody listens. */
+  connect(path: string, query: Query): Promise<WebSocket>;
 }
 
 const readLimitMs = 30_000;
@@ -47,11 +49,51 @@ export function createApiClient(host: string): ApiClient {
         throw error instanceof AgentError ? error : unreachable(error, host);
       }
     },
+    connect: async (path, query) => {
+      try {
+        return await openSocket(target, withQuery(path, query), host);
+      } catch (error) {
+        throw error instanceof AgentError ? error : unreachable(error, host);
+      }
+    },
   };
 }
 
-function withQuery(path: string, query: Readonly<Record<string, string | undefined>>): string {
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+/** Only terminals need the library. */
+async function openSocket(target: Target, path: string, host: string): Promise<WebSocket> {
+  const { WebSocket: Socket } = await import("ws");
+  const { socketPath } = target.options;
+  const options = { perMessageDeflate: false };
+  const socket =
+    typeof socketPath === "string"
+      ? new Socket(`ws://pidward${path}`, {
+          ...options,
+          createConnection: () => net.connect({ path: socketPath }),
+        })
+      : new Socket(new URL(path, host.replace(/^http/, "ws")), options);
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    socket.once("unexpected-response", (_request, response) => {
+      readText(response).then((text) => reject(toError(response.statusCode ?? 0, text, host)), reject);
+    });
+    socket.once("open", () => {
+      socket.off("error", reject);
+      socket.pause();
+      resolve(socket);
+    });
+  });
+}
+
+async function readText(response: http.IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) text += chunk;
+  return text;
+}
+
+function withQuery(path: string, query: Query): string {
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one): [string, string] => [name, one]),
+  );
   const search = new URLSearchParams(given).toString();
   return search === "" ? path : `${path}?${search}`;
 }

@@ -4,9 +4,19 @@ import type { TableSettings } from "./table.ts";
 
 export interface Flag {
   readonly name: string;
+  /** One letter: `i` for `-i`. */
+  readonly short?: string;
+  readonly repeatable?: true;
   /** What stands behind it in the help; empty: a switch. */
   readonly value: string;
   readonly meaning: string;
+}
+
+/** The program's own streams, for what carries bytes. Each is made when it is first asked for, as `process` does. */
+export interface Stdio {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
 }
 
 /** What a command is given. */
@@ -14,9 +24,16 @@ export interface CommandInput {
   readonly args: readonly string[];
   /** Flags as given; a switch has the text `true`. */
   readonly flags: ReadonlyMap<string, string>;
+  /** All values of the repeatable flags that were given, in their order. */
+  readonly repeated: ReadonlyMap<string, readonly string[]>;
+  /** How many of `args` stand before `--`; all of them where there is none. */
+  readonly beforeDashes: number;
   readonly api: ApiClient;
   readonly table: TableSettings;
   readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly stdio: Stdio;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly examineHost: () => Promise<readonly Finding[]>;
 }
 

@@ -4,7 +4,7 @@ import { AgentError } from "../errors.ts";
 import { type Arguments, readArguments } from "../flags.ts";
 import { nearest } from "../nearest.ts";
 import { createApiClient } from "./api-client.ts";
-import type { Command, Flag } from "./command.ts";
+import type { Command, Flag, Stdio } from "./command.ts";
 import { commands } from "./commands.ts";
 import { commandHelp, generalHelp, type SettingHelp } from "./help.ts";
 import type { Style } from "./table.ts";
@@ -14,6 +14,7 @@ import { safe } from "./text.ts";
 export interface CliParts {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  readonly stdio: Stdio;
   /** Width of the terminal that `out` is; undefined when it is none. */
   readonly columns: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -49,7 +50,9 @@ export async function runCli(argv: readonly string[], parts: CliParts): Promise<
 
 async function dispatch(argv: readonly string[], parts: CliParts): Promise<number> {
   const [name, ...rest] = argv;
-  const asksHelp = rest.includes("--help") || rest.includes("-h");
+  // What stands behind `--` is another program's.
+  const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  const asksHelp = own.includes("--help") || own.includes("-h");
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     parts.out(rest[0] === undefined ? generalHelp(parts.version) : helpOf(rest[0], parts));
     return name === undefined ? 2 : 0;
@@ -74,8 +77,8 @@ function helpOf(name: string, parts: CliParts): string {
 
 function describe(command: Command): [string, string, readonly SettingHelp[]] {
   const rows = [...command.flags, hostFlag].map((flag) => ({
-    flag: flag.value === "" ? `--${flag.name}` : `--${flag.name} ${flag.value}`,
-    meaning: flag.meaning,
+    flag: [flag.short && `-${flag.short},`, `--${flag.name}`, flag.value].filter(Boolean).join(" "),
+    meaning: flag.repeatable === true ? `${flag.meaning}; may be repeated` : flag.meaning,
   }));
   return [`${command.name} ${command.args}`.trim(), command.summary, rows];
 }
@@ -90,27 +93,39 @@ function findCommand(name: string): Command {
 }
 
 function runCommand(command: Command, argv: readonly string[], parts: CliParts): Promise<number> {
-  const { args, flags } = readCommandLine(command, argv);
+  const { args, flags, repeated, beforeDashes } = readCommandLine(command, argv);
   const host = flags.get("host") ?? (parts.env.PIDWARD_HOST || parts.defaultHost);
   return command.run({
     args,
     flags,
+    repeated,
+    beforeDashes,
     api: createApiClient(host),
     table: { width: parts.columns, style: styleFor(parts) },
     out: parts.out,
+    err: parts.err,
+    stdio: parts.stdio,
+    env: parts.env,
     examineHost: parts.examineHost,
   });
 }
 
 /** @throws AgentError `bad_request` that names the flag or argument */
 function readCommandLine(command: Command, argv: readonly string[]): Arguments {
-  const { args, flags } = readArguments(argv, [...command.flags, hostFlag], `of ${command.name}`);
+  // Said before its flags are taken for unknown ones of ours.
+  if (command.args.includes("-- ") && !argv.includes("--"))
+    throw new AgentError(
+      "bad_request",
+      `the command to run stands behind --: ${command.name} ${command.args}`,
+    );
+  const given = readArguments(argv, [...command.flags, hostFlag], `of ${command.name}`);
+  const { args } = given;
   if (args.length < command.least)
     throw new AgentError("bad_request", `${command.name} needs ${command.args}`);
   const extra = args[command.most];
   if (extra !== undefined)
     throw new AgentError("bad_request", `unexpected argument "${extra}" of ${command.name}`);
-  return { args, flags };
+  return given;
 }
 
 /** Colour only on a terminal that has it, and not against the user's wish (no-color.org). */

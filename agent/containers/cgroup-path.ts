@@ -9,6 +9,8 @@ export interface CgroupPlace {
   readonly runtime: string | null;
   /** The outermost id when containers are nested, else null. */
   readonly outerId: string | null;
+  /** All ids on the way, the outermost first; the first few of very many. */
+  readonly nesting: readonly string[];
   /** How many segments of the path name the container's own cgroup. */
   readonly depth: number;
   /** The systemd unit below the container's cgroup: `worker.service`. */
@@ -102,10 +104,17 @@ export function parseCgroupPath(path: string): CgroupPlace | undefined {
     containerId: inner.id,
     runtime: inner.runtime,
     outerId: outer.id === inner.id ? null : outer.id,
+    nesting: found
+      .map(({ id }) => id)
+      .filter((id, index, ids) => id !== ids[index - 1])
+      .slice(0, mostNested),
     depth: inner.index + 1,
     unit: below ?? null,
   };
 }
+
+/** A container can make paths of any depth: what is beyond this is not told apart. */
+const mostNested = 8;
 
 /** The path of the container's own cgroup: for figures of the whole, whatever cgroups it made inside. */
 export function containerPath(path: string): string | undefined {

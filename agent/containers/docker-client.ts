@@ -2,7 +2,8 @@ import type { Readable } from "node:stream";
 import Docker from "dockerode";
 import { AgentError, reasonOf, systemCode } from "../errors.ts";
 import { type Container, type ContainerState, containerStates } from "../model.ts";
-import type { ExecRequest, ExecStatus } from "./runtime.ts";
+import { type Limited, startAttached } from "./docker-exec.ts";
+import type { AttachedExec, AttachRequest, ExecRequest, ExecStatus } from "./runtime.ts";
 
 export interface DockerClientParts {
   /** A socket's path, `unix:///path`, `tcp://host:port` or `http://host:port`. */
@@ -29,8 +30,10 @@ export interface DockerClient {
   /** The stream of container events, one JSON object a line; it stays open until `ended` aborts. */
   events(ended: AbortSignal): Promise<Readable>;
   startDetached(id: string, request: ExecRequest): Promise<string>;
+  startAttached(id: string, request: AttachRequest): Promise<AttachedExec>;
   execStatus(execId: string): Promise<ExecStatus | undefined>;
   restart(id: string, graceSeconds: number): Promise<void>;
+  stop(id: string, graceSeconds: number): Promise<void>;
 }
 
 /** Ids come from cgroup paths too, which a container can shape: nothing else may become part of a request's path. */
@@ -39,11 +42,7 @@ const idForm = /^[0-9a-f]{12,64}$/;
 export function createDockerClient(parts: DockerClientParts): DockerClient {
   const { options, address } = readEndpoint(parts.endpoint);
   const docker = new Docker(options);
-  const limited = async <T>(
-    what: string,
-    limitMs: number,
-    call: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> => {
+  const limited: Limited = async (what, limitMs, call) => {
     const late = AbortSignal.timeout(limitMs);
     try {
       return await call(AbortSignal.any([late, parts.stop]));
@@ -56,6 +55,13 @@ export function createDockerClient(parts: DockerClientParts): DockerClient {
       throw new AgentError("not_found", `"${id.slice(0, 80)}" is no container id of Docker`);
     return docker.getContainer(id);
   };
+  const execStatus = (execId: string): Promise<ExecStatus | undefined> =>
+    absent(
+      limited("exec inspect", parts.limitMs, async (abortSignal) => {
+        const status = await docker.getExec(execId).inspect({ abortSignal });
+        return { running: status.Running, pid: status.Pid || null, exitCode: status.ExitCode };
+      }),
+    );
   let name: DockerVersion["name"] = "docker";
   return {
     address,
@@ -101,19 +107,32 @@ export function createDockerClient(parts: DockerClientParts): DockerClient {
       });
       return exec.id;
     },
-    execStatus: (execId) =>
-      absent(
-        limited("exec inspect", parts.limitMs, async (abortSignal) => {
-          const status = await docker.getExec(execId).inspect({ abortSignal });
-          return { running: status.Running, pid: status.Pid || null, exitCode: status.ExitCode };
-        }),
-      ),
+    startAttached: (id, request) =>
+      startAttached(request, {
+        container: container(id),
+        limited,
+        limitMs: parts.limitMs,
+        status: execStatus,
+        stop: parts.stop,
+      }),
+    execStatus,
     restart: async (id, graceSeconds) => {
       // The engine answers when the container runs again: after the grace at the latest, plus its own work.
       const limitMs = graceSeconds * 1000 + 30_000;
       await limited("restart", limitMs, (abortSignal) =>
         container(id).restart({ t: graceSeconds, abortSignal }),
       );
+    },
+    stop: async (id, graceSeconds) => {
+      const limitMs = graceSeconds * 1000 + 30_000;
+      await limited("stop", limitMs, async (abortSignal) => {
+        try {
+          await container(id).stop({ t: graceSeconds, abortSignal });
+        } catch (error) {
+          // 304: it is stopped already.
+          if (statusOf(error) !== 304) throw error;
+        }
+      });
     },
   };
 }

@@ -1,8 +1,9 @@
+import { setMaxListeners } from "node:events";
 import type { Readable } from "node:stream";
 import { AgentError, reasonOf } from "../errors.ts";
 import type { Container } from "../model.ts";
 import { createDockerClient } from "./docker-client.ts";
-import type { ContainerActions, ContainerRuntime, RuntimeStatus } from "./runtime.ts";
+import type { ContainerActions, ContainerExecs, ContainerRuntime, RuntimeStatus } from "./runtime.ts";
 
 export interface DockerParts {
   readonly endpoint: string;
@@ -19,7 +20,8 @@ export interface DockerParts {
 }
 
 export type DockerRuntime = ContainerRuntime &
-  ContainerActions & {
+  ContainerActions &
+  ContainerExecs & {
     /** Connects and keeps following. Resolves after the first attempt, successful or not. */
     start(): Promise<void>;
   };
@@ -31,6 +33,8 @@ const width = 4;
 /** Docker Engine, followed by its event stream and a slow comparison; between those no call is made. */
 export function createDockerRuntime(parts: DockerParts): DockerRuntime {
   const stop = new AbortController();
+  // Every attached command listens to it.
+  setMaxListeners(0, stop.signal);
   const client = createDockerClient({
     endpoint: parts.endpoint,
     limitMs: parts.limitMs ?? 5_000,
@@ -125,8 +129,10 @@ export function createDockerRuntime(parts: DockerParts): DockerRuntime {
       return container;
     },
     startDetached: client.startDetached,
+    startAttached: client.startAttached,
     execStatus: client.execStatus,
     restartContainer: client.restart,
+    stopContainer: client.stop,
     close: () => {
       clearTimeout(timer);
       stop.abort(new AgentError("unavailable", "the agent is stopping"));

@@ -17,6 +17,8 @@ export interface Resolved {
    * either: then nothing is done to the process.
    */
   readonly authority: Container | null;
+  /** The ids that the path names, the outermost first; one where containers are not nested. */
+  readonly nesting: readonly string[];
 }
 
 /** Finds containers by the text of /proc/PID/cgroup. Answers are remembered, since many processes share a text. */
@@ -84,10 +86,11 @@ export function createContainerResolver(
 }
 
 function judge(place: CgroupPlace, index: ReadonlyMap<string, Container>): Resolved {
+  const { nesting } = place;
   const own = index.get(place.containerId);
-  if (own !== undefined) return { container: own, authority: own };
+  if (own !== undefined) return { container: own, authority: own, nesting };
   const outer = place.outerId === null ? undefined : index.get(place.outerId);
-  return { container: hinted(place), authority: outer ?? null };
+  return { container: hinted(place), authority: outer ?? null, nesting };
 }
 
 /** What a path alone tells of a container. */

@@ -1,3 +1,4 @@
+import type { Readable, Writable } from "node:stream";
 import type { Container } from "../model.ts";
 
 /** Whether a runtime can be reached, for people and for a metric. */
@@ -57,4 +58,53 @@ export interface ContainerActions {
   execStatus(execId: string): Promise<ExecStatus | undefined>;
   /** Stops (TERM, then KILL after the grace) and starts the container; a stopped one is just started. */
   restartContainer(containerId: string, graceSeconds: number): Promise<void>;
+  /** Stops it (TERM, then KILL after the grace); its restart policy does not bring it back. A stopped one stays so. */
+  stopContainer(containerId: string, graceSeconds: number): Promise<void>;
+}
+
+/** A command whose streams are held. */
+export interface AttachRequest extends ExecRequest {
+  /** Whether it gets an input; without one it reads /dev/null. */
+  readonly stdin: boolean;
+  /** A terminal of its own with this many cells; undefined: none, and its two outputs are apart. */
+  readonly terminal: TerminalSize | undefined;
+}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Bytes that a command wrote, as the engine handed them over: cut anywhere. With a terminal all are `stdout`. */
+export interface OutputPiece {
+  readonly from: "stdout" | "stderr";
+  readonly bytes: Buffer;
+}
+
+/** A command that runs with its streams held here. Whoever started it closes it. */
+export interface AttachedExec {
+  readonly id: string;
+  /** The command's input; ending it is the end of input. What the command does not read any more is dropped. */
+  readonly input: Writable;
+  /**
+   * OutputPieces in the order in which they came. It ends when the command has ended and nobody else holds its output, or
+   * two seconds later; a fault of the connection is an AgentError `unavailable`.
+   */
+  readonly output: Readable;
+  /** @throws AgentError as `ContainerActions` do; `failed` while the command has not started yet */
+  resize(size: TerminalSize): Promise<void>;
+  /** Undefined when the engine has forgotten it: its container has ended. @throws AgentError as `ContainerActions` do */
+  status(): Promise<ExecStatus | undefined>;
+  /** Lets go of the streams. The command goes on: engines have no call to end one. */
+  close(): void;
+}
+
+/** Runs commands inside the containers of one engine. */
+export interface ContainerExecs {
+  /**
+   * Starts a command and holds its streams. That it cannot be started is told by its exit code, 126 or 127, and by a
+   * message on its output.
+   * @throws AgentError as `ContainerActions` do; `failed` for a container that is stopped or paused
+   */
+  startAttached(containerId: string, request: AttachRequest): Promise<AttachedExec>;
 }

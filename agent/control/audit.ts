@@ -1,137 +1,164 @@
 import { randomUUID } from "node:crypto";
-import { constants, existsSync } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
-import { dirname } from "node:path";
-import type { AuditRecord } from "../api.ts";
-import { AgentError, reasonOf, systemCode } from "../errors.ts";
+import type { AuditQuery, AuditRecord } from "../api.ts";
+import { AgentError, reasonOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { AuditFile } from "./audit-file.ts";
+import { fitsQuery, parseRecord } from "./audit-query.ts";
 
-/** How much of the file's end is read for its last records. */
-const tailBytes = 1 << 20;
-
-export type AuditIntent = Pick<AuditRecord, "actor" | "action" | "selector" | "refs" | "container" | "how">;
+/** What is about to be done. The audit adds the time, the id and the container's name. */
+export type AuditIntent = Omit<
+  AuditRecord,
+  "time" | "id" | "phase" | "containerName" | "outcome" | "message"
+>;
 
 /** What was done, by whom, on what: one JSON line a record. An act waits until its intent is on the disk. */
 export interface Audit {
   /**
    * Writes the intent and gives its id.
-   * @throws AgentError `unavailable` when it cannot be written; the act must then not happen
+   * @throws AgentError `unavailable` when it cannot be written, unless acting goes before: the act must then not happen
    */
   intend(intent: AuditIntent): Promise<string>;
-  /** Writes how it ended. A failure is thrown too, but the act has happened. */
+  /** Writes how it ended. The act has happened: a record that cannot be written is in the log and counted. */
   conclude(id: string, intent: AuditIntent, outcome: string, message: string | null): Promise<void>;
-  /** The last records, oldest first; lines that are no record are left out. */
-  tail(limit: number): Promise<readonly AuditRecord[]>;
+  /**
+   * The last records that fit, oldest first; lines that are no record are left out.
+   * @throws AgentError `unavailable` when the file cannot be read
+   */
+  tail(query: AuditQuery): Promise<readonly AuditRecord[]>;
+  /** Tells of every record that fits, from now on. @returns what ends it; `onClose` is called when the audit closes */
+  listen(query: AuditQuery, take: (record: AuditRecord) => void, onClose: () => void): () => void;
   /** Intents without an outcome: what was under way when an earlier agent ended. Each is noted as `unfinished` once. */
   reportUnfinished(): Promise<readonly AuditRecord[]>;
+  close(): void;
 }
 
-/** @param now milliseconds since the epoch */
-export function createAudit(file: string, now: () => number): Audit {
-  const write = async (record: AuditRecord): Promise<void> => {
+export interface AuditParts {
+  readonly file: AuditFile;
+  /** Act also when the intent cannot be written. */
+  readonly bestEffort: boolean;
+  /** What a container is called now; null when no runtime tells. */
+  readonly containerName: (id: string) => string | null;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Pick<Logger, "warn" | "error">;
+  /** Counts records that could not be written. */
+  readonly onWriteFailure: () => void;
+}
+
+const defaultLimit = 100;
+
+interface Listener {
+  readonly query: AuditQuery;
+  readonly take: (record: AuditRecord) => void;
+  readonly onClose: () => void;
+}
+
+export function createAudit(parts: AuditParts): Audit {
+  const { file } = parts;
+  const listeners = new Set<Listener>();
+  /** @returns why it is not on the disk; the log has it then. */
+  const write = async (record: AuditRecord): Promise<AgentError | undefined> => {
     try {
-      await appendDurably(file, `${JSON.stringify(record)}\n`);
+      await file.append(JSON.stringify(record));
+      return undefined;
     } catch (error) {
-      throw new AgentError(
+      const reason = reasonOf(error);
+      parts.onWriteFailure();
+      const level = parts.bestEffort ? "warn" : "error";
+      parts.log[level]("a record could not be written to the audit file", {
+        file: file.path,
+        reason,
+        record,
+      });
+      return new AgentError(
         "unavailable",
-        `the audit file ${file} cannot be written: ${reasonOf(error)}; --audit.file puts it elsewhere`,
+        `the audit file ${file.path} cannot be written, so nothing was done: ${reason} ` +
+          "(--audit.file puts it elsewhere, --audit.best-effort acts all the same)",
         { cause: error },
       );
     }
   };
-  const stamp = () => new Date(now()).toISOString();
-  const tail = async (limit: number): Promise<readonly AuditRecord[]> => {
-    const records = (await readTail(file)).split("\n").flatMap(parseRecord);
-    return limit === 0 ? [] : records.slice(-limit);
+  const tell = (record: AuditRecord): void => {
+    for (const { query, take } of listeners) if (fitsQuery(record, query)) take(record);
+  };
+  const make = (
+    id: string,
+    intent: AuditIntent,
+    { phase, ...end }: Pick<AuditRecord, "phase" | "outcome" | "message">,
+  ): AuditRecord => ({
+    time: new Date(parts.now()).toISOString(),
+    id,
+    phase,
+    ...intent,
+    containerName: intent.container === null ? null : parts.containerName(intent.container),
+    ...end,
+  });
+  const records = async function* (): AsyncGenerator<AuditRecord> {
+    try {
+      for await (const line of file.linesBackwards()) {
+        const record = parseRecord(line);
+        if (record !== undefined) yield record;
+      }
+    } catch (error) {
+      throw new AgentError("unavailable", `the audit file ${file.path} cannot be read: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
   };
   return {
     intend: async (intent) => {
       const id = randomUUID();
-      await write({ time: stamp(), id, phase: "intent", ...intent, outcome: null, message: null });
+      const record = make(id, intent, { phase: "intent", outcome: null, message: null });
+      const failure = await write(record);
+      if (failure !== undefined && !parts.bestEffort) throw failure;
+      tell(record);
       return id;
     },
-    conclude: (id, intent, outcome, message) =>
-      write({ time: stamp(), id, phase: "outcome", ...intent, outcome, message }),
-    tail,
+    conclude: async (id, intent, outcome, message) => {
+      const record = make(id, intent, { phase: "outcome", outcome, message });
+      await write(record);
+      tell(record);
+    },
+    tail: async (query) => {
+      const limit = query.limit ?? defaultLimit;
+      const found: AuditRecord[] = [];
+      if (limit === 0) return found;
+      for await (const record of records()) {
+        if (!fitsQuery(record, query)) continue;
+        found.push(record);
+        if (found.length >= limit) break;
+      }
+      return found.reverse();
+    },
+    listen: (query, take, onClose) => {
+      const listener = { query, take, onClose };
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     reportUnfinished: async () => {
-      const open = new Map<string, AuditRecord>();
-      for (const record of await tail(Number.MAX_SAFE_INTEGER)) {
-        if (record.phase === "intent") open.set(record.id, record);
-        else open.delete(record.id);
+      const open = await findUnfinished(records());
+      const message = "its outcome was never written: the agent ended, or the disk was full";
+      for (const record of open) {
+        const time = new Date(parts.now()).toISOString();
+        const failure = await write({ ...record, time, phase: "unfinished", message });
+        if (failure !== undefined && !parts.bestEffort) throw failure;
       }
-      for (const record of open.values()) {
-        const message = "the agent ended before the outcome was known";
-        await write({ ...record, time: stamp(), phase: "unfinished", message });
-      }
-      return [...open.values()];
+      return open;
+    },
+    close: () => {
+      for (const { onClose } of [...listeners]) onClose();
+      listeners.clear();
     },
   };
 }
 
-async function appendDurably(file: string, line: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o750 });
-  const isNew = !existsSync(file);
-  const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-  const handle = await open(file, flags, 0o640);
-  try {
-    await handle.appendFile((await endsInMidLine(handle)) ? `\n${line}` : line);
-    await handle.datasync();
-  } finally {
-    await handle.close();
+/** @param records the last one first: an outcome comes before its intent */
+async function findUnfinished(records: AsyncIterable<AuditRecord>): Promise<readonly AuditRecord[]> {
+  const ended = new Set<string>();
+  const open: AuditRecord[] = [];
+  for await (const record of records) {
+    if (record.phase !== "intent") ended.add(record.id);
+    else if (!ended.delete(record.id)) open.push(record);
   }
-  if (isNew) await syncFolder(dirname(file));
-}
-
-/** A crash can leave half a line: the next record must not become its end. */
-async function endsInMidLine(handle: FileHandle): Promise<boolean> {
-  const { size } = await handle.stat();
-  if (size === 0) return false;
-  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
-  return buffer[0] !== "\n".charCodeAt(0);
-}
-
-/** A new file's name is on the disk only when its folder is (fsync(2)). */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function readTail(file: string): Promise<string> {
-  let handle: FileHandle;
-  try {
-    handle = await open(file, constants.O_RDONLY);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return "";
-    throw new AgentError("unavailable", `the audit file ${file} cannot be read: ${reasonOf(error)}`, {
-      cause: error,
-    });
-  }
-  try {
-    const { size } = await handle.stat();
-    const from = Math.max(0, size - tailBytes);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - from), 0, size - from, from);
-    const text = buffer.toString("utf8", 0, bytesRead);
-    // The first line is whole only at the file's beginning.
-    return from === 0 ? text : text.slice(text.indexOf("\n") + 1);
-  } finally {
-    await handle.close();
-  }
-}
-
-function parseRecord(line: string): AuditRecord[] {
-  if (line === "") return [];
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? [value] : [];
-  } catch {
-    // A line cut off by a crash in the middle of writing it.
-    return [];
-  }
-}
-
-function isRecord(value: unknown): value is AuditRecord {
-  return typeof value === "object" && value !== null && "id" in value && "phase" in value && "refs" in value;
+  return open.reverse();
 }

@@ -1,4 +1,6 @@
 import { type Container, containerLabel, formatRef, type Snapshot, type TargetProcess } from "../model.ts";
+import { containersAround, type NestingOf, refuseUnclearOwner } from "./nesting.ts";
+import { containerProtection, processProtection } from "./protection.ts";
 
 /** What the guard knows of itself and its surroundings. */
 export interface GuardParts {
@@ -6,12 +8,15 @@ export interface GuardParts {
   readonly agentPid: number;
   readonly allowHost: boolean;
   readonly readOnly: boolean;
+  readonly nestingOf: NestingOf;
 }
 
 /** Refuses targets that must never be touched. It looks at values only; races are the signal's to close. */
 export interface Guard {
   /** Why nothing may be done at all; undefined: acting is allowed. */
   refuseAll(): string | undefined;
+  /** The reason in words why nothing may be done to the container as a whole or run in it; undefined: it may. */
+  refuseContainer(container: Container): string | undefined;
   /** The reason in words why this process must not be acted upon; undefined: it may. */
   refuse(target: TargetProcess, snapshot: Snapshot): string | undefined;
 }
@@ -36,8 +41,17 @@ const runtimeNames: ReadonlySet<string> = new Set([
 ]);
 
 export function createGuard(parts: GuardParts): Guard {
+  const refuseAll = (): string | undefined =>
+    parts.readOnly ? "the agent is read-only (--control.read-only)" : undefined;
   return {
-    refuseAll: () => (parts.readOnly ? "the agent is read-only (--control.read-only)" : undefined),
+    refuseAll,
+    refuseContainer: (container) => {
+      const all = refuseAll();
+      if (all !== undefined) return all;
+      if (!container.known)
+        return `${containerLabel(container)} looks like a container, but no runtime knows that id`;
+      return containerProtection(container);
+    },
     refuse: (target, snapshot) => {
       const what = `${formatRef(target.ref)} (${target.name})`;
       if (target.ref.pid === 1) return `${what} is the host's PID 1`;
@@ -45,9 +59,9 @@ export function createGuard(parts: GuardParts): Guard {
       if (target.ref.pid === parts.agentPid) return `${what} is pidward itself`;
       if (ancestorsOf(parts.agentPid, snapshot).has(target.ref.pid))
         return `${what} is an ancestor of pidward`;
-      const kept = keptContainer(target.ref.pid, snapshot);
-      if (kept !== undefined)
-        return `${what} is the runtime's process that keeps container ${containerLabel(kept)}`;
+      const shimOf = keptContainer(target.ref.pid, snapshot);
+      if (shimOf !== undefined)
+        return `${what} is the runtime's process that keeps container ${containerLabel(shimOf)}`;
       if (target.container === null) {
         if (runtimeNames.has(target.name)) return `${what} is a container runtime or its shim`;
         if (!parts.allowHost) return `${what} belongs to no container; --control.allow-host would allow it`;
@@ -56,7 +70,11 @@ export function createGuard(parts: GuardParts): Guard {
       if (target.authority === null) {
         return `${what} looks like a process of container ${containerLabel(target.container)}, but no runtime knows that id`;
       }
-      return undefined;
+      const unclear = refuseUnclearOwner(target, snapshot, parts.nestingOf);
+      if (unclear !== undefined) return `${what} ${unclear}`;
+      const around = containersAround(target, snapshot, parts.nestingOf);
+      const kept = processProtection(target, around, snapshot);
+      return kept === undefined ? undefined : `${what}: ${kept}`;
     },
   };
 }

@@ -28,7 +28,7 @@ export async function refuseStranger(
   const now = await inspectOrRemembered(authority, parts);
   if (now === undefined) return `the runtime does not know container ${name} any more`;
   if (now.initPid === null) return `container ${name} does not run`;
-  if (isInside(target.ref.pid, now.initPid, snapshot, parts)) return undefined;
+  if (isInside(target.ref.pid, now, now.initPid, snapshot, parts)) return undefined;
   return `${formatRef(target.ref)} (${target.name}) sits in the cgroup of container ${name}, but shares none of its namespaces`;
 }
 
@@ -48,7 +48,13 @@ async function inspectOrRemembered(
   }
 }
 
-function isInside(pid: number, initPid: number, snapshot: Snapshot, parts: MembershipParts): boolean {
+function isInside(
+  pid: number,
+  container: Container,
+  initPid: number,
+  snapshot: Snapshot,
+  parts: MembershipParts,
+): boolean {
   // A target that has ended shares nothing any more: the act itself finds that it is gone.
   if (pid === initPid || parts.readNamespace(pid, "mnt") === undefined) return true;
   const mount = parts.readNamespace(initPid, "mnt");
@@ -58,7 +64,7 @@ function isInside(pid: number, initPid: number, snapshot: Snapshot, parts: Membe
   const outerPids = parts.readNamespace(parts.agentPid, "pid");
   const outerMount = mountOfParent(initPid, snapshot, parts);
   const seen = new Set<number>();
-  for (let at = pid; at > 1 && !seen.has(at); at = parentOf(at, snapshot)) {
+  for (let at = pid; at > 1 && !seen.has(at); at = parentOf(at, container, snapshot)) {
     seen.add(at);
     const ownMount = parts.readNamespace(at, "mnt");
     const ownPids = parts.readNamespace(at, "pid");
@@ -77,11 +83,16 @@ function mountOfParent(
   return parent === 0 ? undefined : parts.readNamespace(parent, "mnt");
 }
 
-/** The parent while it is in the same container; 0 beyond. */
-function parentOf(pid: number, snapshot: Snapshot): number {
+/**
+ * The parent while it is in the same container, or in the one that answers for it: what an engine in a container has
+ * started descends from that engine. 0 beyond.
+ */
+function parentOf(pid: number, container: Container, snapshot: Snapshot): number {
   const row = snapshot.rowByPid.get(pid);
   if (row === undefined) return 0;
   const parent = snapshot.table.parentPid[row] ?? 0;
   const above = snapshot.rowByPid.get(parent);
-  return above !== undefined && snapshot.containerOf[above] === snapshot.containerOf[row] ? parent : 0;
+  if (above === undefined) return 0;
+  const isSame = snapshot.containerOf[above] === snapshot.containerOf[row];
+  return isSame || snapshot.containers[snapshot.containerOf[above] ?? -1]?.id === container.id ? parent : 0;
 }

@@ -1,30 +1,46 @@
 import { containerLabel, type Snapshot, type TargetProcess } from "../model.ts";
 
-/** Process managers, by `comm`, that start a child again when it ends. */
-const managers: ReadonlySet<string> = new Set([
-  "supervisord",
-  "s6-supervise",
-  "runsv",
-  "systemd",
-  "monit",
-  "circusd",
+/** Who starts a process again when it ends. */
+export interface Respawner {
+  /** `supervisord (4210)`; `docker (restart policy always of web)` */
+  readonly by: string;
+  /** `possible`: it depends on a setting that is not known here, or on how it ends. */
+  readonly respawn: "certain" | "possible";
+}
+
+/**
+ * Process managers, by `comm`, that start a child again when it ends. Those of s6 and runit always do while the service
+ * is meant to be up; the others have it in their configuration (supervisord: `autorestart`; systemd: `Restart=`).
+ */
+const managers: ReadonlyMap<string, Respawner["respawn"]> = new Map([
+  ["supervisord", "possible"],
+  ["s6-supervise", "certain"],
+  ["runsv", "certain"],
+  ["systemd", "possible"],
+  ["monit", "possible"],
+  ["circusd", "possible"],
 ]);
 
 /** Restart policies of the engine under which a container whose init ends is started again. */
-const policies: ReadonlySet<string> = new Set(["always", "unless-stopped", "on-failure"]);
+const policies: ReadonlyMap<string, Respawner["respawn"]> = new Map([
+  ["always", "certain"],
+  ["unless-stopped", "certain"],
+  // Only when the exit code is not 0, and not more often than its limit.
+  ["on-failure", "possible"],
+]);
 
 /**
- * What will start the process again when it ends, as far as is known: a process manager above it in its container,
- * or the engine for a container's init. Null: nothing that is known.
+ * Who will start the process again when it ends, as far as is known: a process manager right above it in its
+ * container, or the engine for a container's init. A label's start command does so only when it is asked to. Null:
+ * nobody that is known.
  */
-export function respawner(target: TargetProcess, snapshot: Snapshot): string | null {
+export function respawner(target: TargetProcess, snapshot: Snapshot): Respawner | null {
   const { container } = target;
   if (container === null) return null;
   if (target.init) {
-    const policy = container.restartPolicy;
-    return policy !== null && policies.has(policy)
-      ? `${container.runtime} (restart policy ${policy} of ${containerLabel(container)})`
-      : null;
+    const respawn = policies.get(container.restartPolicy ?? "");
+    const policy = `restart policy ${container.restartPolicy} of ${containerLabel(container)}`;
+    return respawn === undefined ? null : { by: `${container.runtime} (${policy})`, respawn };
   }
   const parent = snapshot.rowByPid.get(target.parentPid);
   if (
@@ -34,5 +50,6 @@ export function respawner(target: TargetProcess, snapshot: Snapshot): string | n
     return null;
   }
   const name = snapshot.table.name[parent] ?? "";
-  return managers.has(name) ? `${name} (${target.parentPid})` : null;
+  const respawn = managers.get(name);
+  return respawn === undefined ? null : { by: `${name} (${target.parentPid})`, respawn };
 }

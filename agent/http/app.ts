@@ -1,6 +1,7 @@
 import express, { type RequestHandler } from "express";
 import { AgentError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import { noRights } from "./actor.ts";
 import { createErrorHandler, methodNotAllowed } from "./error-handler.ts";
 import { describeApi } from "./openapi.ts";
 import type { AppParts, Rights } from "./parts.ts";
@@ -9,6 +10,7 @@ import { auditRoutes } from "./routes/audit.ts";
 import { containerRoutes } from "./routes/containers.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { execRoutes } from "./routes/exec.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { hostRoutes } from "./routes/host.ts";
 import { metricRoutes } from "./routes/metrics.ts";
@@ -16,7 +18,7 @@ import { processRoutes } from "./routes/processes.ts";
 import { noQuery } from "./schemas.ts";
 import { validate } from "./validate.ts";
 
-const maxBodyBytes = 64 * 1024;
+const defaultBodyBytes = 64 * 1024;
 
 /** Every route, in the order of the README's table. */
 export function listRoutes(parts: AppParts): readonly Route[] {
@@ -27,6 +29,7 @@ export function listRoutes(parts: AppParts): readonly Route[] {
     ...containerRoutes(parts),
     ...processRoutes(parts),
     ...controlRoutes(parts),
+    ...execRoutes(parts),
     ...eventRoutes(parts),
     ...auditRoutes(parts),
   ];
@@ -63,11 +66,10 @@ export function createApp(parts: AppParts, rights: Rights): express.Express {
     next();
   });
   const routes = listRoutes(parts);
-  const readJson = [requireJson, express.json({ limit: maxBodyBytes, type: "application/json" })];
   for (const one of routes) {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ":$1");
-    const before = one.acts === true ? [requireRights(rights, parts), ...readJson] : [];
-    app[one.method](path, ...before, handlerOf(one));
+    const before = one.acts === true ? [requireRights(rights, parts)] : [];
+    app[one.method](path, ...before, ...readersOf(one), handlerOf(one));
   }
   for (const path of new Set(routes.map((one) => one.path))) {
     const allowed = routes.filter((one) => one.path === path).map((one) => one.method.toUpperCase());
@@ -85,6 +87,11 @@ export function createApp(parts: AppParts, rights: Rights): express.Express {
   });
   app.use(createErrorHandler(parts.log));
   return app;
+}
+
+function readersOf({ body, maxBodyBytes = defaultBodyBytes }: Route): readonly RequestHandler[] {
+  if (body === undefined) return [];
+  return [requireJson, express.json({ limit: maxBodyBytes, type: "application/json" })];
 }
 
 function handlerOf(one: Route): RequestHandler {
@@ -105,10 +112,7 @@ function requireRights(rights: Rights, parts: AppParts): RequestHandler {
       next();
       return;
     }
-    throw new AgentError(
-      "no_rights",
-      `${request.path} acts, and this listener answers reads only; use the socket ${parts.controlAddress}`,
-    );
+    throw noRights(request.path, parts);
   };
 }
 

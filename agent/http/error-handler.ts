@@ -19,7 +19,14 @@ export function createErrorHandler(log: Logger): ErrorRequestHandler {
 }
 
 function sendProblem(response: Response, error: AgentError, status = error.status): void {
-  const document: ProblemDocument = {
+  response
+    .status(status)
+    .type("application/problem+json")
+    .send(JSON.stringify(toProblem(error, status)));
+}
+
+export function toProblem(error: AgentError, status = error.status): ProblemDocument {
+  return {
     ...error.details,
     type: "about:blank",
     title: errorCatalogue[error.code].meaning,
@@ -27,7 +34,6 @@ function sendProblem(response: Response, error: AgentError, status = error.statu
     code: error.code,
     detail: error.message,
   };
-  response.status(status).type("application/problem+json").send(JSON.stringify(document));
 }
 
 /** Errors of the body parser bear a `type` (body-parser's documentation, "Errors"). */
@@ -42,7 +48,7 @@ function parserError(error: unknown): AgentError | undefined {
     case "entity.parse.failed":
       return new AgentError("bad_request", `the body is no JSON: ${reasonOf(error)}`);
     case "entity.too.large":
-      return new AgentError("body_too_large", "the body is over 64 KiB");
+      return new AgentError("body_too_large", `the body is over ${limitOf(error) / 1024} KiB`);
     case "encoding.unsupported":
     case "charset.unsupported":
     case "request.aborted":
@@ -51,6 +57,10 @@ function parserError(error: unknown): AgentError | undefined {
     default:
       return undefined;
   }
+}
+
+function limitOf(error: object): number {
+  return "limit" in error && typeof error.limit === "number" ? error.limit : Number.NaN;
 }
 
 /** The answer for a path that exists with other methods only. */

@@ -34,7 +34,7 @@ function describeRoute(one: Route): Readonly<Record<string, unknown>> {
     ...Object.entries(one.query?.shape ?? {}).map(([name, field]) => ({
       name,
       in: "query",
-      required: false,
+      required: !(field as z.ZodType).isOptional(),
       schema: toSchema(field as z.ZodType, "input"),
     })),
   ];
@@ -53,7 +53,12 @@ function describeRoute(one: Route): Readonly<Record<string, unknown>> {
             content: { "application/json": { schema: toSchema(one.body, "input") } },
           },
         }),
-    responses: { 200: { description: "done", content }, default: problemResponse() },
+    responses: {
+      ...(one.upgrades === true
+        ? { 101: { description: "the connection is a WebSocket" } }
+        : { 200: { description: "done", content } }),
+      default: problemResponse(),
+    },
   };
 }
 

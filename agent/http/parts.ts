@@ -1,10 +1,14 @@
 import type { Socket } from "node:net";
 import type {
   Actor,
-  AuditTail,
+  AttachQuery,
+  AuditQuery,
+  AuditRecord,
   ContainerList,
   ContainerRecord,
   EventRecord,
+  ExecAnswer,
+  ExecRequest,
   HostReport,
   ProcessDetail,
   ProcessList,
@@ -15,6 +19,7 @@ import type {
   SignalAnswer,
   SignalRequest,
 } from "../api.ts";
+import type { AgentError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Snapshot } from "../model.ts";
 
@@ -35,8 +40,12 @@ export interface AppParts {
   readonly runtimes: () => readonly RuntimeRecord[];
   readonly signal: (request: SignalRequest, actor: Actor) => Promise<SignalAnswer>;
   readonly restart: (request: RestartRequest, actor: Actor) => Promise<RestartAnswer>;
+  /** @param gone aborts when nobody waits for the answer any more: the command is then ended */
+  readonly exec: (request: ExecRequest, actor: Actor, gone: AbortSignal) => Promise<ExecAnswer>;
+  /** Whoever gets the session closes it. */
+  readonly attach: (query: AttachQuery, actor: Actor) => Promise<TerminalSession>;
   readonly events: EventFeed;
-  readonly auditTail: (limit: number) => Promise<AuditTail>;
+  readonly audit: AuditFeed;
   /** A snapshot older than this makes the agent unready. */
   readonly maxSnapshotAgeMs: number;
   /** Milliseconds since the epoch. */
@@ -46,7 +55,7 @@ export interface AppParts {
   /** Where acting is possible, for the words of a refusal: `unix:///run/pidward/pidward.sock`. */
   readonly controlAddress: string;
   /** Who is at the other end of a unix socket; undefined where the kernel does not say. */
-  readonly peerOf: (socket: Socket) => { readonly uid: number; readonly pid: number } | undefined;
+  readonly peerOf: (socket: Socket) => Omit<Actor, "from"> | undefined;
   readonly log: Logger;
 }
 
@@ -58,6 +67,29 @@ export interface EventFeed {
   after(id: string): { readonly events: readonly EventRecord[]; readonly missed: number | null } | undefined;
   /** @returns what ends the listening */
   listen(take: (event: EventRecord) => void, onClose: () => void): () => void;
+}
+
+/** What was done, and who wants to know what will be. */
+export interface AuditFeed {
+  /** The last records that fit, oldest first. @throws AgentError `unavailable` */
+  tail(query: AuditQuery): Promise<readonly AuditRecord[]>;
+  /** @returns what ends the listening */
+  listen(query: AuditQuery, take: (record: AuditRecord) => void, onClose: () => void): () => void;
+}
+
+/** A command with a terminal of its own: see control/attach.ts. */
+export interface TerminalSession {
+  /** To be read once, and no faster than it can be shown: the command is held back. */
+  readonly output: AsyncIterable<Buffer>;
+  /** @param taken is called when the bytes are on their way to the command, or never will be */
+  readonly write: (bytes: Buffer, taken: () => void) => void;
+  readonly resize: (columns: number, rows: number) => void;
+  /** The exit code, when the output has been read to its end; null: nobody knows it any more. */
+  readonly exit: Promise<number | null>;
+  /** Resolves with the reason when a limit has ended the session. */
+  readonly cut: Promise<AgentError>;
+  /** Ends the command and what came from it. */
+  readonly close: () => Promise<void>;
 }
 
 /** What a listener may do: `all` on the unix socket, `read` on TCP. */

@@ -22,6 +22,10 @@ export interface Route {
   readonly answer: z.ZodType | { readonly contentType: string };
   /** It changes something: only with all rights. */
   readonly acts?: true;
+  /** Longest body in bytes; 64 KiB when left out. */
+  readonly maxBodyBytes?: number;
+  /** The connection becomes a WebSocket; the handler answers requests that do not ask for one. */
+  readonly upgrades?: true;
   /** Gives the answer; undefined where it has answered by itself. */
   readonly handle: (input: RouteInput) => unknown;
 }

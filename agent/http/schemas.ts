@@ -1,18 +1,18 @@
 import { z } from "zod";
 import type * as api from "../api.ts";
-import { driverNames, eventTypes, processSorts, signalOutcomes } from "../api.ts";
+import { driverNames, eventTypes, processSorts } from "../api.ts";
 import { containerStates, processStates } from "../model.ts";
 
 const figure = z.number();
 const readable = z.number().nullable().describe("null: could not be read");
-const time = z.iso.datetime();
-const ref = z
+export const time = z.iso.datetime();
+export const ref = z
   .string()
   .regex(/^\d+@\d+$/)
   .describe("PID and start ticks: one life of a PID");
 const cpuSeconds = z.object({ user: figure, system: figure });
 
-const selector = z
+export const selector = z
   .string()
   .min(1)
   .max(512)
@@ -32,8 +32,6 @@ export const processQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000_000).optional(),
 }) satisfies z.ZodType<api.ProcessQuery>;
 
-export const auditQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(10_000).default(100) });
-
 export const eventQuery = z.strictObject({
   container: z.string().min(1).optional().describe("name or id prefix"),
   program: z.string().min(1).optional(),
@@ -49,14 +47,6 @@ export const eventQuery = z.strictObject({
 }) satisfies z.ZodType<api.EventQuery>;
 
 export const noQuery = z.strictObject({});
-
-export const signalRequest = z.strictObject({
-  selector,
-  signal: z.string().min(1).max(16).optional().describe("TERM, SIGTERM or 15; TERM when left out"),
-  graceSeconds: z.number().min(0).max(3600).optional().describe("wait so long for the end, then KILL"),
-  tree: z.boolean().optional().describe("also all below it in the same container"),
-  dryRun: z.boolean().optional(),
-}) satisfies z.ZodType<api.SignalRequest>;
 
 export const restartRequest = z.strictObject({
   selector,
@@ -113,6 +103,11 @@ export const processList = z.object({
 }) satisfies z.ZodType<api.ProcessList>;
 
 const processName = z.object({ ref, name: z.string() });
+export const zombieParent = z.object({
+  ref,
+  name: z.string(),
+  hint: z.string().describe("what would remove the entry"),
+}) satisfies z.ZodType<api.ZombieParent>;
 const resourceLimit = z.object({
   name: z.string(),
   soft: readable,
@@ -128,6 +123,7 @@ export const processDetail = z.object({
   faults: z.object({ minor: readable, major: readable }),
   contextSwitches: z.object({ voluntary: readable, involuntary: readable }),
   cpuPercentNow: readable,
+  zombieOf: zombieParent.nullable(),
   restart: z.object({ driver: z.enum(driverNames).nullable(), plan: z.string() }),
 }) satisfies z.ZodType<api.ProcessDetail>;
 
@@ -234,20 +230,6 @@ export const hostReport = z.object({
   facts: hostFacts,
 }) satisfies z.ZodType<api.HostReport>;
 
-export const signalAnswer = z.object({
-  action: z.literal("signal"),
-  signal: z.string(),
-  dryRun: z.boolean(),
-  targets: z.array(
-    z.object({
-      ref,
-      name: z.string(),
-      outcome: z.enum(signalOutcomes).nullable().describe("null in a dry run"),
-      respawnedBy: z.string().nullable(),
-    }),
-  ),
-}) satisfies z.ZodType<api.SignalAnswer>;
-
 export const restartAnswer = z.object({
   action: z.literal("restart"),
   driver: z.enum(driverNames),
@@ -258,26 +240,6 @@ export const restartAnswer = z.object({
   new: z.array(ref),
   seconds: figure,
 }) satisfies z.ZodType<api.RestartAnswer>;
-
-export const auditTail = z.object({
-  records: z.array(
-    z.object({
-      time,
-      id: z.string(),
-      phase: z.enum(["intent", "outcome", "unfinished"]),
-      actor: z
-        .object({ uid: z.number().nullable(), pid: z.number().nullable(), from: z.string() })
-        .nullable(),
-      action: z.enum(["signal", "restart"]),
-      selector: z.string(),
-      refs: z.array(z.string()),
-      container: z.string().nullable(),
-      how: z.string().nullable(),
-      outcome: z.string().nullable(),
-      message: z.string().nullable(),
-    }),
-  ),
-}) satisfies z.ZodType<api.AuditTail>;
 
 export const health = z.object({ status: z.string() });
 

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import http, { type RequestListener } from "node:http";
 import net from "node:net";
 import { dirname } from "node:path";
+import type { Duplex } from "node:stream";
 import { AgentError, reasonOf, systemCode } from "../errors.ts";
 
 /** A listener that runs. */
@@ -11,6 +12,9 @@ export interface Listener {
   /** Takes no more requests, finishes those under way within the grace, then ends the rest. */
   close(graceMs: number): Promise<void>;
 }
+
+/** Takes a connection that asks to become something else, as http.Server's `upgrade` event hands it over. */
+export type UpgradeListener = (request: http.IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** Requests that send their head or body slowly are ended; a restart may take minutes to answer. */
 const requestTimeoutMs = 30_000;
@@ -37,7 +41,11 @@ export async function listenTcp(app: RequestListener, host: string, port: number
  * Listens on a unix socket with mode 0660. A socket that nobody answers on is what a killed agent left: it is replaced.
  * @throws AgentError `unavailable` that names the path and the setting
  */
-export async function listenUnix(app: RequestListener, path: string): Promise<Listener> {
+export async function listenUnix(
+  app: RequestListener,
+  path: string,
+  upgrade?: UpgradeListener,
+): Promise<Listener> {
   const refuse = (why: string, cause?: unknown): AgentError =>
     new AgentError("unavailable", `cannot listen on ${path}: ${why} (--control.socket)`, { cause });
   // Longer paths are cut by the system without an error (unix(7): 108 bytes with the final NUL).
@@ -49,6 +57,7 @@ export async function listenUnix(app: RequestListener, path: string): Promise<Li
     throw error instanceof AgentError ? error : refuse(reasonOf(error), error);
   }
   const server = createServer(app);
+  if (upgrade !== undefined) server.on("upgrade", upgrade);
   // The file is made inside listen(): with this mask it is 0660 from the first moment.
   const mask = process.umask(0o117);
   try {

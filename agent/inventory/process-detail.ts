@@ -1,6 +1,7 @@
 import type { ProcessDetail, ResourceLimit, RestartOutlook } from "../api.ts";
 import type { Snapshot } from "../model.ts";
 import { type RecordContext, readable, toProcessName, toProcessRecord } from "./records.ts";
+import { zombieParent } from "./zombies.ts";
 
 /** What is asked for only when someone looks at one process. */
 export interface DetailReaders extends RecordContext {
@@ -33,6 +34,7 @@ export async function toProcessDetail(
       involuntary: readable(table.involuntarySwitches[row]),
     },
     cpuPercentNow: cpuPercentNow ?? null,
+    zombieOf: zombieParent(record.pid, snapshot),
     restart,
   };
 }

@@ -20,6 +20,7 @@ export interface OwnMetricsParts {
 export interface OwnMetrics {
   scanned(snapshot: Pick<Snapshot, "scanSeconds" | "problems">): void;
   acted(action: string, driver: string, outcome: string): void;
+  auditFailed(): void;
   /** In OpenMetrics the text ends with `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
 }
@@ -48,6 +49,12 @@ export const ownFamilies = {
     type: "counter",
     help: "Signals and restarts: done, or the code of the failure.",
     labels: ["action", "driver", "outcome"],
+  },
+  auditFailures: {
+    name: "pidward_audit_write_failures_total",
+    type: "counter",
+    help: "Records that could not be written to the audit file.",
+    labels: [],
   },
   source: {
     name: "pidward_source_info",
@@ -96,6 +103,7 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   });
   const problems = new Counter(settings(ownFamilies.problems));
   const actions = new Counter(settings(ownFamilies.actions));
+  const auditFailures = new Counter(settings(ownFamilies.auditFailures));
   new Gauge(settings(ownFamilies.source))
     .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
     .set(1);
@@ -129,6 +137,7 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
       scanSeconds.observe(snapshot.scanSeconds);
       for (const problem of snapshot.problems) problems.inc({ kind: problem.kind }, problem.count);
     },
+    auditFailed: () => auditFailures.inc(),
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
     render: (format) => (format === "text" ? registry : open).metrics(),
   };

@@ -11,6 +11,7 @@ import { startLoad } from "./load.mjs";
 import { measurePlugin, measureRounds, measureServer } from "./measure.mjs";
 import { appsPlugin, buildProgram, installPeers, processExporter } from "./peers.mjs";
 import { printBudgets, printSize } from "./report.mjs";
+import { measureStorm } from "./storm.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const program = path.join(here, "../../dist/main.js");
@@ -19,7 +20,9 @@ const port = 19_776;
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, sizes: { type: "string" } } });
 const quick = values.quick === true;
 const sizes = (values.sizes ?? (quick ? "1000" : "1000,5000,10000")).split(",").map(Number);
-const effort = quick ? { rounds: 15, scrapes: 4 } : { rounds: 40, scrapes: 12 };
+const effort = quick
+  ? { rounds: 15, scrapes: 4, stormSeconds: 5 }
+  : { rounds: 40, scrapes: 12, stormSeconds: 20 };
 
 if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 20_000)) {
   console.error("--sizes takes numbers from 1 to 20000, divided by commas");
@@ -43,6 +46,7 @@ async function run() {
     load: build("load"),
     readProcfs: build("read-procfs"),
     readIterator: build("read-iterator"),
+    storm: build("storm"),
   };
   if (programs.load === undefined)
     throw new Error("the load is a C program: it needs a compiler (Debian's gcc and libc6-dev)");
@@ -54,7 +58,7 @@ async function run() {
     const containers = Math.max(10, size / 50);
     const load = await startLoad(programs.load, size, containers);
     try {
-      const result = await measureSize(programs);
+      const result = await measureSize(programs, load, size === sizes[0]);
       results.set(size, result);
       printSize(size, containers, result);
     } finally {
@@ -65,7 +69,7 @@ async function run() {
 }
 
 /** Everything with the same processes there. */
-async function measureSize(programs) {
+async function measureSize(programs, load, withStorm) {
   const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length;
   const scans = JSON.parse(
     spawnSync(
@@ -81,7 +85,9 @@ async function measureSize(programs) {
   const procfsInC = measureRounds({ command: programs.readProcfs, args, processes });
   const servers = [];
   for (const source of scans.bpf === undefined ? ["procfs"] : ["bpf", "procfs"]) {
-    servers.push({ name: `pidward, ${source}`, ...(await measureAgent(source, processes)) });
+    const look =
+      withStorm && source === "bpf" ? (agent) => stormIn(load.groups[0], programs.storm, agent) : undefined;
+    servers.push({ name: `pidward, ${source}`, ...(await measureAgent(source, processes, look)) });
   }
   for (const peer of processExporter(scratch)) {
     servers.push(
@@ -96,6 +102,15 @@ async function measureSize(programs) {
   return { scans, procfsInC, servers };
 }
 
+/** Short-lived processes in one of the load's cgroups. */
+async function stormIn(folder, program, agent) {
+  const id = path.basename(folder).slice(0, 12);
+  const group = `${folder}/cgroup.procs`;
+  return {
+    storm: await measureStorm({ program, agent, group, id, rate: 2_000, seconds: effort.stormSeconds }),
+  };
+}
+
 /** A peer that does not run here is left out by name. */
 async function unlessItFails({ name }, measuring) {
   try {
@@ -107,7 +122,7 @@ async function unlessItFails({ name }, measuring) {
 }
 
 /** One scan and one scrape a second, as a Prometheus would have it at the most. */
-function measureAgent(source, processes) {
+function measureAgent(source, processes, look) {
   const url = `http://127.0.0.1:${port}/metrics`;
   return measureServer({
     command: process.execPath,
@@ -127,5 +142,6 @@ function measureAgent(source, processes) {
     processes,
     scrapes: effort.scrapes,
     env: { DOCKER_HOST: "" },
+    ...(look === undefined ? {} : { look }),
   });
 }

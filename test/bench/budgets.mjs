@@ -12,6 +12,7 @@ export function budgets(results) {
   const agent = (size) => server(size, "pidward, bpf");
   const exporter = (size) => server(size, "process-exporter, no threads, no smaps");
   const plugin = (size) => server(size, "netdata apps.plugin, without files");
+  const storm = agent(sizes[0])?.storm;
   const { scans, procfsInC } = results.get(middle);
   const rows = [
     row(
@@ -43,8 +44,19 @@ export function budgets(results) {
     figure(`resident memory at ${most}`, 100, agent(most)?.residentMiB, "MiB"),
     figure(`longest block of the loop by a scan at ${most}`, 10, scanBlock(results.get(most)), "ms"),
     figure(`start to the first answered scrape at ${least}`, 1000, agent(least)?.firstAnswerMs, "ms"),
+    figure("share of a core at 2,000 short-lived processes a second", 10, percent(storm?.share), "%"),
+    figure(
+      "ends of those lost or counted wrong",
+      0,
+      storm && Math.abs(storm.made - storm.counted) + storm.lost,
+      "",
+    ),
   ];
   return rows;
+}
+
+function percent(share) {
+  return share === undefined ? undefined : share * 100;
 }
 
 function scanBlock({ scans }) {

@@ -10,7 +10,7 @@ const mount = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup"
 
 /**
  * @param program the built load.c
- * @returns what ends the processes and removes the cgroups
+ * @returns the cgroups' folders, and what ends the processes and removes those
  */
 export async function startLoad(program, processes, containers) {
   const root = path.join(mount, `pidward-bench-${process.pid}`);
@@ -34,7 +34,7 @@ export async function startLoad(program, processes, containers) {
     await stop();
     throw new Error("the load did not start");
   }
-  return { stop };
+  return { stop, groups };
 }
 
 /** The kernel lets go of a cgroup some moments after its last process. */

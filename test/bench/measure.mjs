@@ -73,7 +73,7 @@ export async function measureServer({ command, args, url, processes, scrapes, en
       await pause(Math.max(0, 1_000 - (performance.now() - turn)));
       costs.push((cpuUs(child.pid) - from) / processes);
     }
-    const more = await look();
+    const more = await look({ pid: child.pid, url });
     return {
       cpuUs: summarize(costs),
       latencyMs: summarize(latencies),

@@ -22,6 +22,12 @@ export function printSize(size, containers, { scans, procfsInC, servers }) {
     ]),
   ];
   printTable(lines);
+  for (const { storm } of servers) {
+    if (storm === undefined) continue;
+    console.log(
+      `  ${storm.made} short-lived processes, ${storm.perSecond.toFixed(0)} a second: ${(storm.share * 100).toFixed(1)} % of a core, ${storm.counted} counted, ${storm.lost} lost`,
+    );
+  }
 }
 
 export function printBudgets(rows) {

@@ -64,6 +64,7 @@ async function run(argv: readonly string[], facts: Partial<CliParts> = {}) {
   const code = await runCli(argv, {
     out: (text) => (out += text),
     err: (text) => (err += text),
+    stdio: process,
     columns: undefined,
     env: {},
     defaultHost: `unix://${socket}`,
@@ -260,6 +261,7 @@ const detail: ProcessDetail = {
   faults: { minor: 1, major: 0 },
   contextSwitches: { voluntary: 3, involuntary: null },
   cpuPercentNow: 12.5,
+  zombieOf: null,
   restart: { driver: "respawn", plan: "respawn in web: stop nginx" },
 };
 
@@ -288,22 +290,24 @@ test("status of a PID inside, a program and a container ask for what they need",
 });
 
 test("kill says what happened to each target", async () => {
+  const calm = { respawnedBy: null, respawn: null, stoppedBy: null, zombieOf: null };
   const targets: SignalAnswer["targets"] = [
-    { ref: "1@2", name: "httpd", outcome: "exited", respawnedBy: null },
-    { ref: "3@4", name: "worker", outcome: "killed", respawnedBy: "supervisord (9)" },
-    { ref: "5@6", name: "cron", outcome: "sent", respawnedBy: null },
-    { ref: "7@8", name: "late", outcome: "gone", respawnedBy: null },
+    { ...calm, ref: "1@2", name: "httpd", outcome: "exited" },
+    { ...calm, ref: "3@4", name: "worker", outcome: "killed", respawnedBy: "runsv (9)", respawn: "certain" },
+    { ...calm, ref: "5@6", name: "cron", outcome: "sent" },
+    { ...calm, ref: "7@8", name: "late", outcome: "gone" },
   ];
   answer("POST /api/v1/signal", {
     action: "signal",
     signal: "SIGTERM",
     dryRun: false,
     targets,
+    warnings: [],
   } satisfies SignalAnswer);
   expect((await run(["kill", "web", "--grace", "1m", "--tree"])).out).toBe(
     [
       "1@2 httpd: exited after SIGTERM",
-      "3@4 worker: did not exit after SIGTERM: killed; supervisord (9) will start it again",
+      "3@4 worker: did not exit after SIGTERM: killed; runsv (9) will start it again",
       "5@6 cron: SIGTERM sent",
       "7@8 late: was gone already",
       "",

@@ -83,6 +83,15 @@ test("nested containers keep the outermost id", () => {
   expect(parseCgroupPath(`/docker/${other}/docker/${id}`)).toMatchObject({ containerId: id, outerId: other });
 });
 
+test.each([
+  [`/docker/${id}/sub`, [id]],
+  [`/docker/${id}/docker/${id}`, [id]],
+  [`/docker/${other}/docker/${id}`, [other, id]],
+  [`/docker/${id}/docker/${other}/docker/${id}`, [id, other, id]],
+])("the ids of %s are told from the outermost on", (path, nesting) => {
+  expect(parseCgroupPath(path)?.nesting).toEqual(nesting);
+});
+
 test("any text gives an answer or none", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => void parseCgroupFile(text)));
 });
@@ -99,6 +108,6 @@ test("lines that name no container change nothing, wherever they stand", () => {
 
 test("a path as long as a hostile container can make it is dealt with", () => {
   const deep = `/docker/${id}${"/lxc".repeat(50_000)}`;
-  expect(parseCgroupPath(deep)).toBeDefined();
+  expect(parseCgroupPath(deep)?.nesting.length).toBeLessThan(10);
   expect(parseCgroupPath(`/${"a".repeat(1 << 20)}`)).toBeUndefined();
 });

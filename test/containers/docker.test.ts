@@ -97,6 +97,18 @@ test("an engine that dies keeps its names, and is found again when it comes back
   expect(names()).toEqual(["db"]);
 });
 
+test("a container that is stopped already is as well stopped", async () => {
+  await engine.start();
+  await runtime.start();
+  for (const status of [204, 304]) {
+    engine.stopStatus = status;
+    await runtime.stopContainer(web, 1);
+  }
+  expect(engine.calls.filter((call) => call === `POST /containers/${web}/stop`)).toHaveLength(2);
+  engine.stopStatus = 500;
+  await expect(runtime.stopContainer(web, 1)).rejects.toMatchObject({ code: "failed" });
+});
+
 test("an engine that appears later is found", async () => {
   await runtime.start();
   expect(runtime.status()).toMatchObject({ available: false, reason: expect.stringContaining("ENOENT") });

@@ -17,6 +17,8 @@ export class FakeEngine {
   readonly calls: string[] = [];
   /** `hangs`: takes requests and never answers. */
   mode: "answers" | "hangs" = "answers";
+  /** 204, or 304 for a container that is stopped already. */
+  stopStatus = 204;
   startError: { status: number; message: string } | undefined;
   private server: http.Server | undefined;
   private streams: http.ServerResponse[] = [];
@@ -68,6 +70,7 @@ export class FakeEngine {
         [...this.containers.values()].map((one) => ({ Id: one.id })),
       );
     else if (id !== undefined && container !== undefined) json(200, inspection(container));
+    else if (url.pathname.endsWith("/stop")) response.writeHead(this.stopStatus).end();
     else if (url.pathname.endsWith("/exec")) json(201, { Id: "e1" });
     else if (url.pathname === "/exec/e1/start" && this.startError !== undefined) {
       json(this.startError.status, { message: this.startError.message });

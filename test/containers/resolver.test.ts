@@ -11,12 +11,20 @@ function resolverOf(...lists: (readonly Container[])[]) {
 }
 
 test("a known container is its own authority", () => {
-  expect(resolverOf([web]).resolve(`0::/docker/${web.id}`)).toEqual({ container: web, authority: web });
+  expect(resolverOf([web]).resolve(`0::/docker/${web.id}`)).toEqual({
+    container: web,
+    authority: web,
+    nesting: [web.id],
+  });
 });
 
 test("an unknown container inside a known one is shown, and the outer one answers for it", () => {
   const resolved = resolverOf([web]).resolve(`0::/docker/${web.id}/docker/${inner}`);
-  expect(resolved).toMatchObject({ container: { id: inner, known: false }, authority: { name: "web" } });
+  expect(resolved).toMatchObject({
+    container: { id: inner, known: false },
+    authority: { name: "web" },
+    nesting: [web.id, inner],
+  });
 });
 
 test("a container that no runtime knows has no authority", () => {

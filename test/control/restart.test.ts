@@ -50,6 +50,7 @@ class FakeEngine implements ContainerActions {
   async restartContainer(id: string): Promise<void> {
     this.restarted.push(id);
   }
+  async stopContainer(): Promise<void> {}
 }
 
 /** A world in which `alive` PIDs live and time goes by itself. */

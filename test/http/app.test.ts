@@ -56,17 +56,19 @@ const parts: AppParts = {
   ],
   signal: async (request: SignalRequest, actor) => {
     asked.signals.push({ request, actor });
-    return { action: "signal", signal: "SIGTERM", dryRun: false, targets: [] };
+    return { action: "signal", signal: "SIGTERM", dryRun: false, targets: [], warnings: [] };
   },
   restart: notUsed,
+  exec: notUsed,
+  attach: notUsed,
   events: journal,
-  auditTail: async () => ({ records: [] }),
+  audit: { tail: async () => [], listen: () => () => {} },
   maxSnapshotAgeMs: 5_000,
   now: () => snapshot.takenAt + age,
   version: "1.2.3",
   telemetryPath: "/metrics",
   controlAddress: "unix:///run/x.sock",
-  peerOf: () => ({ uid: 7, pid: 8 }),
+  peerOf: () => ({ uid: 7, gid: 9, pid: 8, user: "ann" }),
   log: { ...silentLogger, error: (message) => asked.errors.push(message) },
 };
 
@@ -139,7 +141,7 @@ test("a body is checked, and the caller is known by the kernel's word", async ()
   expect(status).toBe(200);
   expect(asked.signals.at(-1)).toEqual({
     request: { selector: "web/httpd", tree: true },
-    actor: { uid: 7, pid: 8, from: "unix:///run/x.sock" },
+    actor: { uid: 7, gid: 9, pid: 8, user: "ann", from: "unix:///run/x.sock" },
   });
 });
 
@@ -276,12 +278,12 @@ test("closing finishes what is under way and takes nothing new", async () => {
   const underWay = new Promise<void>((resolve) => {
     reached = resolve;
   });
-  const auditTail = async () => {
+  const tail = async () => {
     reached();
     await slow;
-    return { records: [] };
+    return [];
   };
-  const listener = await listenUnix(createApp({ ...parts, auditTail }, "all"), own);
+  const listener = await listenUnix(createApp({ ...parts, audit: { ...parts.audit, tail } }, "all"), own);
   const answer = ask("GET", "/api/v1/audit", { socketPath: own });
   await underWay;
   const closed = listener.close(10_000);

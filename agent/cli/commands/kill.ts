@@ -1,7 +1,11 @@
-import type { SignalAnswer, SignalOutcome, SignalRequest } from "../../api.ts";
+import type { SignalAnswer, SignalOutcome, SignalRequest, SignalTarget } from "../../api.ts";
+import { AgentError } from "../../errors.ts";
 import { type Command, jsonFlag, printedJson } from "../command.ts";
 import { secondsOf } from "../spans.ts";
 import { safe } from "../text.ts";
+
+/** What a manager may take by its own settings before it says that a program is stopped. */
+const stopLimitSeconds = 600;
 
 export const kill: Command = {
   name: "kill",
@@ -13,40 +17,94 @@ export const kill: Command = {
     { name: "signal", value: "TERM", meaning: "name or number; TERM when left out" },
     { name: "grace", value: "10s", meaning: "wait so long for the end, then KILL" },
     { name: "tree", value: "", meaning: "also all below it in the same container" },
+    { name: "all", value: "", meaning: "all that fit; without it several are an error that lists them" },
+    {
+      name: "wait",
+      value: "",
+      meaning: "wait until it has ended, without KILL; exit code 6 when it has not",
+    },
+    { name: "timeout", value: "30s", meaning: "how long --wait and --stop wait; 30s when left out" },
+    {
+      name: "stop",
+      value: "",
+      meaning: "have its process manager (of an init: the engine) stop it, so that it stays down",
+    },
     { name: "dry-run", value: "", meaning: "say what would be done, and do nothing" },
     jsonFlag,
   ],
   run: async (input) => {
-    const [selector = ""] = input.args;
-    const graceSeconds = secondsOf("grace", input.flags.get("grace"));
+    const { args, flags } = input;
+    const [selector = ""] = args;
+    const given = (name: string): true | undefined => (flags.has(name) ? true : undefined);
     const request: SignalRequest = {
       selector,
-      signal: input.flags.get("signal"),
-      graceSeconds,
-      tree: input.flags.has("tree"),
-      dryRun: input.flags.has("dry-run"),
+      signal: flags.get("signal"),
+      graceSeconds: secondsOf("grace", flags.get("grace")),
+      tree: flags.has("tree"),
+      all: given("all"),
+      wait: given("wait"),
+      timeoutSeconds: secondsOf("timeout", flags.get("timeout")),
+      stop: given("stop"),
+      dryRun: flags.has("dry-run"),
     };
-    const answer = await input.api.post<SignalAnswer>(
-      "/api/v1/signal",
-      request,
-      ((graceSeconds ?? 0) + 30) * 1000,
-    );
-    if (!printedJson(input, answer))
+    const answer = await input.api.post<SignalAnswer>("/api/v1/signal", request, limitMsOf(request));
+    if (!printedJson(input, answer)) {
+      for (const warning of answer.warnings) input.out(`note: ${safe(warning)}\n`);
       input.out(answer.targets.map((target) => `${describe(target, answer)}\n`).join(""));
+    }
+    throwUndone(request, answer);
     return 0;
   },
 };
+
+function limitMsOf({ graceSeconds = 0, timeoutSeconds = 30, stop }: SignalRequest): number {
+  return (graceSeconds + timeoutSeconds + (stop === true ? stopLimitSeconds : 0) + 30) * 1000;
+}
 
 const outcomes: Readonly<Record<SignalOutcome, (signal: string) => string>> = {
   sent: (signal) => `${signal} sent`,
   exited: (signal) => `exited after ${signal}`,
   killed: (signal) => `did not exit after ${signal}: killed`,
   gone: () => "was gone already",
+  zombie: () => "is a zombie, which cannot be killed",
 };
 
-function describe(target: SignalAnswer["targets"][number], answer: SignalAnswer): string {
-  const what =
-    target.outcome === null ? `would get ${answer.signal}` : outcomes[target.outcome](answer.signal);
-  const again = target.respawnedBy === null ? "" : `; ${target.respawnedBy} will start it again`;
-  return safe(`${target.ref} ${target.name}: ${what}${again}`);
+function describe(target: SignalTarget, answer: SignalAnswer): string {
+  const { zombieOf, respawnedBy, respawn } = target;
+  const parent =
+    zombieOf === null
+      ? ""
+      : `; its parent ${zombieOf.ref} ${zombieOf.name} does not reap it: ${zombieOf.hint}`;
+  const again =
+    respawnedBy === null ? "" : `; ${respawnedBy} ${respawn === "possible" ? "may" : "will"} start it again`;
+  return safe(`${target.ref} ${target.name}: ${happened(target, answer)}${parent}${again}`);
+}
+
+function happened({ outcome, stoppedBy, zombieOf }: SignalTarget, { signal }: SignalAnswer): string {
+  if (outcome === "zombie" || (outcome === null && zombieOf !== null)) return outcomes.zombie("");
+  if (signal !== null) return outcome === null ? `would get ${signal}` : outcomes[outcome](signal);
+  switch (outcome) {
+    case null:
+      return `would be stopped by ${stoppedBy}`;
+    case "exited":
+      return `stopped by ${stoppedBy}`;
+    case "gone":
+      return `was gone when ${stoppedBy} was asked to stop it`;
+    default:
+      return `${stoppedBy} was asked to stop it, and it has not ended`;
+  }
+}
+
+/** @throws AgentError `failed` for what was to end and has not */
+function throwUndone({ wait, stop, timeoutSeconds = 30 }: SignalRequest, { targets }: SignalAnswer): void {
+  const having = (outcome: SignalOutcome): string =>
+    targets
+      .filter((target) => target.outcome === outcome)
+      .map(({ ref, name }) => `${ref} ${name}`)
+      .join(", ");
+  const lasting = wait === true || stop === true ? having("sent") : "";
+  if (lasting !== "")
+    throw new AgentError("failed", `not ended within ${timeoutSeconds} s: ${lasting}; --grace kills`);
+  const zombies = having("zombie");
+  if (zombies !== "") throw new AgentError("failed", `not reaped by their parents: ${zombies}`);
 }

@@ -36,6 +36,7 @@ async function processStatus(pidOrRef: string, input: CommandInput): Promise<num
         ["container", describeContainer(one)],
         ["program", one.program],
         ["state", one.state],
+        ...describeZombie(one),
         ["user", one.user === null ? "-" : `${one.user.name ?? "-"} (${one.user.id})`],
         ["started", `${one.startedAt} (${age(one.startedAt, now)} ago)`],
         ["CPU", describeCpu(one)],
@@ -59,6 +60,10 @@ async function processStatus(pidOrRef: string, input: CommandInput): Promise<num
     ),
   );
   return 0;
+}
+
+function describeZombie({ zombieOf }: ProcessDetail): readonly (readonly [string, string])[] {
+  return zombieOf === null ? [] : [["zombie of", `${zombieOf.ref} ${zombieOf.name}: ${zombieOf.hint}`]];
 }
 
 function describeContainer(one: ProcessRecord): string {

@@ -1,23 +1,19 @@
-import type { Request } from "express";
-import type { Actor } from "../../api.ts";
+import { signalAnswer, signalRequest } from "../act-schemas.ts";
+import { actorOf } from "../actor.ts";
 import type { AppParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
-import { restartAnswer, restartRequest, signalAnswer, signalRequest } from "../schemas.ts";
+import { restartAnswer, restartRequest } from "../schemas.ts";
 
 export function controlRoutes(parts: AppParts): readonly Route[] {
-  const actorOf = (request: Request): Actor => {
-    const peer = parts.peerOf(request.socket);
-    return { uid: peer?.uid ?? null, pid: peer?.pid ?? null, from: parts.controlAddress };
-  };
   return [
     route({
       method: "post",
       path: "/api/v1/signal",
-      summary: "Send a signal, wait for the end, with a tree of processes if asked",
+      summary: "Send a signal and wait for the end, or have processes stopped by who would start them again",
       body: signalRequest,
       answer: signalAnswer,
       acts: true,
-      handle: ({ body, request }) => parts.signal(body, actorOf(request)),
+      handle: ({ body, request }) => parts.signal(body, actorOf(request.socket, parts)),
     }),
     route({
       method: "post",
@@ -26,7 +22,7 @@ export function controlRoutes(parts: AppParts): readonly Route[] {
       body: restartRequest,
       answer: restartAnswer,
       acts: true,
-      handle: ({ body, request }) => parts.restart(body, actorOf(request)),
+      handle: ({ body, request }) => parts.restart(body, actorOf(request.socket, parts)),
     }),
   ];
 }
