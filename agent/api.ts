@@ -3,7 +3,7 @@
  * http/schemas.ts describes them once more as schemas, and the compiler holds the two together.
  * A field that could not be read is null. Times are ISO 8601, sizes bytes, spans seconds.
  */
-import type { ContainerState, ExitReason, Problem, ProcessState } from "./model.ts";
+import type { ContainerState, ExitReason, Problem, ProcessState, ProgramCondition } from "./model.ts";
 
 export interface CpuSeconds {
   readonly user: number;
@@ -51,6 +51,8 @@ export interface ProcessList {
   /** How many fit the query before `limit` cut the list. */
   readonly total: number;
   readonly processes: readonly ProcessRecord[];
+  /** Programs of process managers that fit the query's container and program; none when it asks for more. */
+  readonly managed: readonly ManagedRecord[];
 }
 
 export interface ProcessName {
@@ -70,6 +72,8 @@ export interface ProcessDetail extends ProcessRecord {
   readonly cpuPercentNow: number | null;
   /** Of a zombie: who does not reap it, and what would help; null for all others. */
   readonly zombieOf: ZombieParent | null;
+  /** What its process manager says of its program; null where it has none. */
+  readonly managed: ManagedRecord | null;
   /** What `restart` would do, or why it would not. */
   readonly restart: RestartOutlook;
 }
@@ -127,6 +131,20 @@ export interface ContainerResources {
   readonly writtenBytes: number | null;
 }
 
+/** A program of a process manager in a container, also one without a process. */
+export interface ManagedRecord {
+  readonly container: ContainerName;
+  readonly program: string;
+  /** `supervisord`, `s6`, `runit`, `systemd`. */
+  readonly manager: string;
+  /** In the manager's own words: `RUNNING`, `FATAL`, `down`. */
+  readonly state: string;
+  readonly condition: ProgramCondition;
+  /** Host PID of its main process; null while there is none. */
+  readonly pid: number | null;
+  readonly remark: string | null;
+}
+
 export interface ContainerRecord extends ContainerName {
   readonly state: ContainerState;
   /** False: only a cgroup path hints at it; no runtime knows the id, and pidward does not act on it. */
@@ -144,6 +162,8 @@ export interface ContainerRecord extends ContainerName {
   readonly cpuCores: number;
   readonly resources: ContainerResources | null;
   readonly programs: readonly ProgramRecord[];
+  /** What the process managers in it say, some seconds old at the most. */
+  readonly managed: readonly ManagedRecord[];
 }
 
 export interface ContainerList {
@@ -274,7 +294,15 @@ export interface SignalAnswer {
   readonly warnings: readonly string[];
 }
 
-export const driverNames = ["label", "container", "respawn"] as const;
+export const driverNames = [
+  "supervisord",
+  "s6",
+  "runit",
+  "systemd",
+  "label",
+  "container",
+  "respawn",
+] as const;
 export type DriverName = (typeof driverNames)[number];
 
 export interface RestartRequest {

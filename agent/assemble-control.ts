@@ -1,4 +1,4 @@
-import { assembleExec } from "./assemble-exec.ts";
+import { assembleExec, assembleExecParts } from "./assemble-exec.ts";
 import type { Host } from "./assemble-host.ts";
 import { monotonicMs } from "./assemble-host.ts";
 import type { Config } from "./config.ts";
@@ -9,8 +9,10 @@ import { type Control, createControl } from "./control/control.ts";
 import { createContainerDriver } from "./control/drivers/container.ts";
 import type { RestartDriver } from "./control/drivers/driver.ts";
 import { createLabelDriver } from "./control/drivers/label.ts";
+import { createManagerDriver } from "./control/drivers/manager.ts";
 import { createRespawnDriver } from "./control/drivers/respawn.ts";
 import type { ExecControl } from "./control/exec-control.ts";
+import { createExecInContainer } from "./control/exec-in-container.ts";
 import { createGuard } from "./control/guard.ts";
 import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
@@ -19,9 +21,13 @@ import { findTargets, livingProcesses } from "./inventory/targets.ts";
 import { zombieParent } from "./inventory/zombies.ts";
 import type { Logger } from "./log.ts";
 import { openContainerFiles } from "./managers/inside.ts";
+import { managerKinds } from "./managers/manager.ts";
 import type { Container, Snapshot, TargetProcess, Targets } from "./model.ts";
 import { redactArguments } from "./redact.ts";
 import type { Syscalls } from "./syscalls.ts";
+
+/** Of a manager's own command, such as systemctl. */
+const managerCommandLimits = { timeoutMs: 30_000, outputBytes: 1 << 20 };
 
 /** The parts that act, on top of those that read. */
 export function assembleControl(
@@ -56,7 +62,11 @@ export function assembleControl(
       syscalls === undefined ? undefined : openContainerFiles(config.pathProcfs, pid, syscalls),
   };
   // The most particular first: the first that has a plan is used.
+  const findManager = async (target: TargetProcess, snapshot: Snapshot) =>
+    target.container === null ? undefined : host.managed.find(target.ref.pid, target.container, snapshot);
+  const managing = { managersIn: host.managed.managersIn, findManager, snapshot: scanner.latest };
   const drivers: readonly RestartDriver[] = [
+    ...managerKinds.map((kind) => createManagerDriver(kind, managing)),
     createLabelDriver({ actionsOf, stop }),
     createContainerDriver({ actionsOf }),
     createRespawnDriver({
@@ -86,8 +96,11 @@ export function assembleControl(
     actionsOf,
     inspect,
     processesOf,
-    // No process manager is asked yet.
-    findManager: async () => undefined,
+    findManager: async (target, snapshot) => {
+      const found = await findManager(target, snapshot);
+      // To stop a worker is not to stop its program.
+      return found?.pid === target.ref.pid ? found : undefined;
+    },
     zombieParent,
     freshSnapshot: scanner.fresh,
     findTargets: targetsIn,
@@ -105,6 +118,14 @@ export function assembleControl(
         seconds,
       }),
   });
+  const run = createExecInContainer(
+    assembleExecParts(config, host, { ...signalling, inspect, processesOf }, log),
+  );
+  host.inside.run = async (container, argv) => {
+    const request = { argv, env: [], workdir: undefined, user: "0", stdin: undefined };
+    const { exitCode, stdout, stderr } = await run(container, request, managerCommandLimits);
+    return { exitCode, stdout: stdout.toString("utf8"), stderr: stderr.toString("utf8") };
+  };
   const exec = assembleExec(config, host, { ...signalling, inspect, processesOf }, guard, audit, log);
   return { ...control, ...exec };
 }

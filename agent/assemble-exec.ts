@@ -20,7 +20,7 @@ const mostAtOnce = 32;
 type ExecShared = SignalParts & Pick<SettleParts, "inspect" | "processesOf">;
 
 /** What runs a command, and ends what does not end, for `createExecInContainer`. */
-function assembleExecParts(
+export function assembleExecParts(
   config: Config,
   { resolver, runtimes, files }: Host,
   shared: ExecShared,

@@ -2,12 +2,16 @@ import type { ContainerResources } from "./api.ts";
 import type { Config } from "./config.ts";
 import { createDockerRuntime, type DockerRuntime } from "./containers/docker.ts";
 import { type ContainerResolver, containerCgroups, createContainerResolver } from "./containers/resolver.ts";
+import { AgentError } from "./errors.ts";
 import { createEventJournal, type EventJournal } from "./inventory/event-journal.ts";
 import { createExitWatch, type ExitWatch } from "./inventory/exit-watch.ts";
+import { createManagedPrograms, type ManagedPrograms } from "./inventory/managed-programs.ts";
 import { createOomWatch } from "./inventory/oom-watch.ts";
 import { createScanner, type Scanner } from "./inventory/scanner.ts";
 import { createTracker } from "./inventory/tracker.ts";
 import type { Logger } from "./log.ts";
+import { createManagerFinders } from "./managers/find-managers.ts";
+import type { ManagerFinder, ManagerParts } from "./managers/manager.ts";
 import { createExposition } from "./metrics/exposition.ts";
 import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
 import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
@@ -37,12 +41,42 @@ export interface Host {
   readonly resolver: ContainerResolver;
   readonly scanner: Scanner;
   readonly files: ProcessFiles;
+  readonly managed: ManagedPrograms;
+  readonly inside: InsideRunner;
   readonly scrapes: ScrapeCache;
   readonly own: OwnMetrics;
   readonly events: EventJournal;
   readonly exitWatch: ExitWatch;
   readonly eventSource: EventSource;
   readonly readContainerResources: (container: Container, cgroupText: string) => ContainerResources | null;
+}
+
+/** Runs commands in containers for the managers that want it; what acts is assembled later and puts itself in. */
+export interface InsideRunner {
+  run: ManagerParts["runInside"] | undefined;
+}
+
+/** Without koffi nothing in a container can be looked at safely: then no manager is looked for. */
+function findersFor(
+  config: Config,
+  syscalls: Syscalls | undefined,
+  files: ProcessFiles,
+  inside: InsideRunner,
+): readonly ManagerFinder[] {
+  if (syscalls === undefined) return [];
+  return createManagerFinders({
+    runInside: (container, argv) => {
+      if (inside.run === undefined)
+        throw new AgentError("unavailable", "commands in containers cannot be run yet");
+      return inside.run(container, argv);
+    },
+    procRoot: config.pathProcfs,
+    syscalls,
+    readStat: files.readStat,
+    readEnviron: files.readEnviron,
+    readLink: files.readLink,
+    monotonicMs,
+  });
 }
 
 /** How ends of processes are learned. */
@@ -95,7 +129,15 @@ export function assembleHost(
     events: eventSource,
     runtimes: () => runtimes.map((runtime) => runtime.status()),
   });
+  const files = createProcessFiles(config.pathProcfs);
+  const inside: InsideRunner = { run: undefined };
+  const managed = createManagedPrograms({
+    finders: findersFor(config, syscalls, files, inside),
+    monotonicMs,
+    log,
+  });
   const tracker = createTracker({
+    managed,
     resolve: resolver.resolve,
     knownContainers: resolver.known,
     units,
@@ -125,6 +167,7 @@ export function assembleHost(
     onSnapshot: (snapshot: Snapshot) => {
       own.scanned(snapshot);
       exitWatch.observe(snapshot);
+      managed.observe(snapshot);
       resolver.sweep();
       // Later in the loop, when the snapshot is the latest and the scan's own block has ended.
       setImmediate(() => void scrapes.warm());
@@ -150,7 +193,9 @@ export function assembleHost(
     runtimes,
     resolver,
     scanner,
-    files: createProcessFiles(config.pathProcfs),
+    files,
+    managed,
+    inside,
     scrapes,
     own,
     events,

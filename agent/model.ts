@@ -209,6 +209,27 @@ export function processState(letter: number): ProcessState {
   return stateOfLetter[String.fromCharCode(letter)] ?? "other";
 }
 
+/** What a process manager in a container says of one of its programs, as last asked. */
+export interface ManagedState {
+  /** Index into `Snapshot.containers`. */
+  readonly container: number;
+  /** `supervisord`, `s6`, `runit`, `systemd`. */
+  readonly manager: string;
+  readonly name: string;
+  /** In the manager's own words: `RUNNING`, `FATAL`, `down`. */
+  readonly state: string;
+  readonly condition: ProgramCondition;
+  /** Host PID of its main process; null while there is none. */
+  readonly pid: number | null;
+  readonly remark: string | null;
+}
+
+/**
+ * What a manager's word for a state comes down to: it runs; it does not and is not meant to; it is on its way up or
+ * down; it is meant to run and does not.
+ */
+export type ProgramCondition = "running" | "stopped" | "changing" | "failed";
+
 /** One look at the host, immutable; every reader shares it. */
 export interface Snapshot {
   /** Milliseconds since the epoch, at the end of the scan. */
@@ -225,6 +246,8 @@ export interface Snapshot {
   readonly programOf: Int32Array;
   readonly containers: readonly Container[];
   readonly programs: readonly ProgramTotals[];
+  /** Programs of process managers, those without a process too. */
+  readonly managed: readonly ManagedState[];
   readonly problems: readonly Problem[];
 }
 

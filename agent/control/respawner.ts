@@ -1,3 +1,4 @@
+import { isManagerSign } from "../managers/manager-sign.ts";
 import { containerLabel, type Snapshot, type TargetProcess } from "../model.ts";
 
 /** Who starts a process again when it ends. */
@@ -49,7 +50,11 @@ export function respawner(target: TargetProcess, snapshot: Snapshot): Respawner 
   ) {
     return null;
   }
-  const name = snapshot.table.name[parent] ?? "";
+  const comm = snapshot.table.name[parent] ?? "";
+  // Where the image starts it by its interpreter, that is what the kernel calls it.
+  const isSupervisord =
+    comm.startsWith("python") && isManagerSign(comm, snapshot.table.command[parent] ?? null);
+  const name = isSupervisord ? "supervisord" : comm;
   const respawn = managers.get(name);
   return respawn === undefined ? null : { by: `${name} (${target.parentPid})`, respawn };
 }

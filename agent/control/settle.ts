@@ -39,6 +39,10 @@ export async function settle(
   parts: SettleParts,
 ): Promise<readonly string[]> {
   if (started.kind === "container") return [await settleContainer(started.oldInitPid, expected, parts)];
+  if (started.kind === "processes") {
+    const pids = await started.pids();
+    return Promise.all(pids.map((pid) => settleProcess(pid, expected, parts)));
+  }
   return Promise.all(started.execIds.map((execId) => settleExec(execId, expected, parts)));
 }
 
@@ -68,6 +72,15 @@ async function settleContainer(
     await delay(lookEveryMs);
   }
   throw new AgentError("failed", `container ${name} did not come back: ${last}`);
+}
+
+async function settleProcess(pid: number, expected: Expectation, parts: SettleParts): Promise<string> {
+  const ref = refOfPid(pid, parts);
+  if (ref !== undefined && (await outlives(ref, expected.settleSeconds, parts))) return formatRef(ref);
+  throw new AgentError(
+    "failed",
+    `the new process ${ref === undefined ? pid : formatRef(ref)} ended within ${expected.settleSeconds} s`,
+  );
 }
 
 async function settleExec(execId: string, expected: Expectation, parts: SettleParts): Promise<string> {

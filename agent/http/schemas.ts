@@ -94,12 +94,23 @@ const processFields = {
   writtenBytes: readable,
 };
 
+const managedRecord = z.object({
+  container: containerName,
+  program: z.string(),
+  manager: z.string(),
+  state: z.string().describe("in the manager's own words"),
+  condition: z.enum(["running", "stopped", "changing", "failed"]),
+  pid: readable,
+  remark: z.string().nullable(),
+}) satisfies z.ZodType<api.ManagedRecord>;
+
 const processRecord = z.object(processFields) satisfies z.ZodType<api.ProcessRecord>;
 
 export const processList = z.object({
   takenAt: time,
   total: figure,
   processes: z.array(processRecord),
+  managed: z.array(managedRecord),
 }) satisfies z.ZodType<api.ProcessList>;
 
 const processName = z.object({ ref, name: z.string() });
@@ -123,6 +134,7 @@ export const processDetail = z.object({
   faults: z.object({ minor: readable, major: readable }),
   contextSwitches: z.object({ voluntary: readable, involuntary: readable }),
   cpuPercentNow: readable,
+  managed: managedRecord.nullable(),
   zombieOf: zombieParent.nullable(),
   restart: z.object({ driver: z.enum(driverNames).nullable(), plan: z.string() }),
 }) satisfies z.ZodType<api.ProcessDetail>;
@@ -168,6 +180,7 @@ export const containerRecord = z.object({
   cpuCores: figure,
   resources: resources.nullable(),
   programs: z.array(programRecord),
+  managed: z.array(managedRecord),
 }) satisfies z.ZodType<api.ContainerRecord>;
 
 export const containerList = z.object({

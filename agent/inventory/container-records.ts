@@ -1,6 +1,6 @@
 import type { ContainerList, ContainerRecord, ContainerResources, ProgramRecord } from "../api.ts";
 import type { Container, ProgramTotals, Snapshot } from "../model.ts";
-import { readable, roundCores, toContainerName } from "./records.ts";
+import { readable, roundCores, toContainerName, toManagedRecords } from "./records.ts";
 import { rowsOfContainer } from "./selector.ts";
 
 /** Reads a container's cgroup files now; null when it does not run or they cannot be found. */
@@ -41,6 +41,7 @@ export function toContainerRecord(
     cpuCores: roundCores(own.reduce((sum, program) => sum + program.cpuCores, 0)) ?? 0,
     resources: first === undefined ? null : readResources(container, snapshot.table.cgroup[first] ?? ""),
     programs: own.map(toProgramRecord).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    managed: toManagedRecords(snapshot, index, null),
   };
 }
 

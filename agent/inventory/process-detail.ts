@@ -1,6 +1,6 @@
 import type { ProcessDetail, ResourceLimit, RestartOutlook } from "../api.ts";
 import type { Snapshot } from "../model.ts";
-import { type RecordContext, readable, toProcessName, toProcessRecord } from "./records.ts";
+import { type RecordContext, readable, toManagedRecords, toProcessName, toProcessRecord } from "./records.ts";
 import { zombieParent } from "./zombies.ts";
 
 /** What is asked for only when someone looks at one process. */
@@ -34,6 +34,7 @@ export async function toProcessDetail(
       involuntary: readable(table.involuntarySwitches[row]),
     },
     cpuPercentNow: cpuPercentNow ?? null,
+    managed: toManagedRecords(snapshot, snapshot.containerOf[row] ?? -1, record.program)[0] ?? null,
     zombieOf: zombieParent(record.pid, snapshot),
     restart,
   };

@@ -1,6 +1,6 @@
 import type { ProcessList, ProcessQuery, ProcessRecord, ProcessSort } from "../api.ts";
 import { processState, type Snapshot } from "../model.ts";
-import { type RecordContext, toProcessRecord } from "./records.ts";
+import { type RecordContext, toManagedRecords, toProcessRecord } from "./records.ts";
 import { findContainer, parseSelector, rowsOfContainer, select } from "./selector.ts";
 
 /** What a record is ordered by. Figures that could not be read come last in either order. */
@@ -40,7 +40,18 @@ export function listProcesses(query: ProcessQuery, snapshot: Snapshot, context: 
     takenAt: new Date(snapshot.takenAt).toISOString(),
     total: records.length,
     processes: query.limit === undefined ? records : records.slice(0, query.limit),
+    managed: managedOf(query, snapshot),
   };
+}
+
+/** A query for processes of a name, user or state asks for no programs. */
+function managedOf(query: ProcessQuery, snapshot: Snapshot): ProcessList["managed"] {
+  if (query.name !== undefined || query.user !== undefined || query.state !== undefined) return [];
+  const selected = query.selector === undefined ? undefined : select(parseSelector(query.selector), snapshot);
+  if (selected?.kind === "process") return [];
+  const named = query.container === undefined ? undefined : findContainer(query.container, snapshot);
+  const program = query.program ?? selected?.program ?? null;
+  return toManagedRecords(snapshot, named ?? selected?.container ?? null, program);
 }
 
 function candidateRows(query: ProcessQuery, snapshot: Snapshot): readonly number[] {

@@ -24,11 +24,12 @@ export interface ProgramNames {
 }
 
 /**
- * Names the program of every process: what a label of its container says (`pidward.program.NAME.match`), else the
+ * Names the program of every process: what its process manager calls it, else what a label of its container says (`pidward.program.NAME.match`), else the
  * name of the process nearest to the container's init on the way up; on the host likewise below PID 1.
  */
 export interface ProgramNamer {
-  name(context: ProgramContext): ProgramNames;
+  /** @param managed row → what the process manager says */
+  name(context: ProgramContext, managed?: ReadonlyMap<number, string>): ProgramNames;
   /** What a label says of a process of which only the name is known; undefined: nothing. */
   match(container: Container, name: string): string | undefined;
 }
@@ -54,10 +55,12 @@ export function createProgramNamer(): ProgramNamer {
     return found?.program;
   };
   return {
-    name: (context) => {
+    name: (context, managed) => {
       const roots = findRoots(context);
       const ownPatterns = context.containers.map(patterns);
       const names = Array.from({ length: context.table.length }, (_, row) => {
+        const told = managed?.get(row);
+        if (told !== undefined) return told;
         const own = ownPatterns[context.containerOf[row] ?? -1] ?? [];
         const labelled = own.length === 0 ? undefined : matchUpwards(row, context, own, matchOne);
         return labelled ?? context.table.name[roots[row] ?? row] ?? "";

@@ -1,4 +1,4 @@
-import type { ContainerName, ProcessName, ProcessRecord } from "../api.ts";
+import type { ContainerName, ManagedRecord, ProcessName, ProcessRecord } from "../api.ts";
 import {
   type Container,
   containerLabel,
@@ -59,6 +59,20 @@ export function toContainerName(container: Container): ContainerName {
     image: container.image,
     runtime: container.runtime,
   };
+}
+
+/** @param index of its container, null for all; @param program its name, null for all */
+export function toManagedRecords(
+  snapshot: Snapshot,
+  index: number | null,
+  program: string | null,
+): readonly ManagedRecord[] {
+  return snapshot.managed.flatMap(({ container: at, name, ...said }) => {
+    const container = snapshot.containers[at];
+    const fits = (index === null || at === index) && (program === null || name === program);
+    if (container === undefined || !fits) return [];
+    return [{ container: toContainerName(container), program: name, ...said }];
+  });
 }
 
 export function toProcessName(row: number, snapshot: Snapshot): ProcessName {

@@ -116,8 +116,9 @@ function oneProgram(name: string, program: string, snapshot: Snapshot): Selectio
   const nameOf = (row: number): string => snapshot.programs[snapshot.programOf[row] ?? -1]?.name ?? "";
   const rows = all.filter((row) => nameOf(row) === program);
   const declared = snapshot.containers[container]?.labels[`pidward.program.${program}.start`] !== undefined;
-  if (rows.length === 0 && !declared) {
-    const candidates = [...new Set(all.map(nameOf))].sort().map((one) => `${name}/${one}`);
+  const managed = snapshot.managed.filter((one) => one.container === container).map((one) => one.name);
+  if (rows.length === 0 && !declared && !managed.includes(program)) {
+    const candidates = [...new Set([...all.map(nameOf), ...managed])].sort().map((one) => `${name}/${one}`);
     throw new AgentError(
       "not_found",
       candidates.length === 0

@@ -10,6 +10,7 @@ import type {
 import type { Scan } from "../source/process-source.ts";
 import { createCpuRates } from "./cpu-rates.ts";
 import { createCounters } from "./life-counters.ts";
+import type { ManagedPrograms } from "./managed-programs.ts";
 import { createProgramSums } from "./program-sums.ts";
 import { createProgramNamer } from "./programs.ts";
 
@@ -21,6 +22,8 @@ export interface TrackerParts {
   /** All that the runtimes know, stopped ones included. */
   readonly knownContainers: () => readonly Container[];
   readonly units: KernelUnits;
+  /** What process managers say; undefined where there are none to ask. */
+  readonly managed?: Pick<ManagedPrograms, "nameRows" | "states"> | undefined;
   /** How many programs are kept apart; what is beyond is summed into `other` of its container. */
   readonly maxPrograms: number;
 }
@@ -63,7 +66,8 @@ export function createTracker(parts: TrackerParts): Tracker {
       const rowByPid = new Map<number, number>();
       for (let row = 0; row < table.length; row++) rowByPid.set(table.pid[row] ?? 0, row);
       const { containers, containerOf } = assignContainers(table, parts);
-      const { names } = namer.name({ table, rowByPid, containerOf, containers });
+      const context = { table, rowByPid, containerOf, containers };
+      const { names } = namer.name(context, parts.managed?.nameRows(context));
       const advance = counters.advance(table);
       const cpuCores = rates.advance(table, time.monotonicSeconds);
       const { programs, programOf } = sums.advance({
@@ -85,6 +89,7 @@ export function createTracker(parts: TrackerParts): Tracker {
         programOf,
         containers,
         programs: programs satisfies readonly ProgramTotals[],
+        managed: parts.managed?.states(containers) ?? [],
         problems: scan.problems,
       });
     },

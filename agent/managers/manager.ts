@@ -1,14 +1,8 @@
-import type { Container, ProcessRef } from "../model.ts";
+import type { Container, ProcessRef, ProgramCondition } from "../model.ts";
 import type { Syscalls } from "../syscalls.ts";
 
 export const managerKinds = ["supervisord", "s6", "runit", "systemd"] as const;
 export type ManagerKind = (typeof managerKinds)[number];
-
-/**
- * What a manager's word for a state comes down to: it runs; it does not and is not meant to; it is on its way up or
- * down; it is meant to run and does not.
- */
-export type ProgramCondition = "running" | "stopped" | "changing" | "failed";
 
 /** A program as its manager has it, whether or not a process of it runs. */
 export interface ManagedProgram {

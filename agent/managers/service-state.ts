@@ -1,4 +1,4 @@
-import type { ProgramCondition } from "./manager.ts";
+import type { ProgramCondition } from "../model.ts";
 
 /** What a supervisor of the daemontools family (s6-supervise, runsv) has written of its service. */
 export interface ServiceState {

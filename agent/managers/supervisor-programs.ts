@@ -1,4 +1,5 @@
-import type { ManagedProgram, ProgramCondition } from "./manager.ts";
+import type { ProgramCondition } from "../model.ts";
+import type { ManagedProgram } from "./manager.ts";
 import { isPlainName, plainText } from "./plain-text.ts";
 import type { RpcValue } from "./xml-rpc.ts";
 

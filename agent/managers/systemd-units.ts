@@ -3,7 +3,8 @@
 // SubState=running
 // MainPID=42
 // (an empty line between units)
-import type { ManagedProgram, ProgramCondition } from "./manager.ts";
+import type { ProgramCondition } from "../model.ts";
+import type { ManagedProgram } from "./manager.ts";
 import { plainText } from "./plain-text.ts";
 
 /** What systemctl(1) show is asked for (org.freedesktop.systemd1(5)). */

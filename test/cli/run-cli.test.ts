@@ -126,7 +126,7 @@ const hostProcess = makeProcess({
 });
 
 function listOf(...processes: readonly ProcessRecord[]): ProcessList {
-  return { takenAt, total: processes.length, processes };
+  return { takenAt, total: processes.length, processes, managed: [] };
 }
 
 test("ps shows aligned columns, and nothing is cut where no terminal is", async () => {
@@ -192,6 +192,7 @@ const web: ContainerRecord = {
   processes: 3,
   zombies: 1,
   cpuCores: 0.5,
+  managed: [],
   resources: {
     cpuSeconds: { user: 1, system: 1 },
     cpuSecondsTotal: 2,
@@ -255,6 +256,7 @@ test("containers shows state, memory and programs; what no engine knows is marke
 
 const detail: ProcessDetail = {
   ...makeProcess(),
+  managed: null,
   ancestors: [{ ref: "4200@1", name: "init" }],
   children: [],
   limits: null,

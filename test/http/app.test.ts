@@ -36,7 +36,7 @@ const parts: AppParts = {
   listProcesses: (query) => {
     asked.queries.push(query);
     if (fails !== undefined) throw fails;
-    return { takenAt: "2026-01-01T00:00:00.000Z", total: 0, processes: [] };
+    return { takenAt: "2026-01-01T00:00:00.000Z", total: 0, processes: [], managed: [] };
   },
   getProcess: notUsed,
   listContainers: () => ({ takenAt: "2026-01-01T00:00:00.000Z", total: 0, containers: [] }),

@@ -1,4 +1,4 @@
-import type { ProcessList, ProcessRecord } from "../../api.ts";
+import type { ManagedRecord, ProcessList, ProcessRecord } from "../../api.ts";
 import { processSorts } from "../../api.ts";
 import { type Command, jsonFlag, printedJson } from "../command.ts";
 import { type Colour, type Column, formatTable } from "../table.ts";
@@ -32,6 +32,7 @@ export const ps: Command = {
     if (printedJson(input, list)) return 0;
     const columns = processColumns(list.takenAt, input.flags.has("wide"));
     input.out(formatTable(columns, list.processes, input.table));
+    if (list.managed.length > 0) input.out(`\n${formatTable(managedColumns, list.managed, input.table)}`);
     return 0;
   },
 };
@@ -62,6 +63,23 @@ export function processColumns(nowIso: string, wide: boolean): readonly Column<P
     { header: "COMMAND", cell: commandOf },
   ];
 }
+
+/** What process managers say, of programs without a process too. */
+export const managedColumns: readonly Column<ManagedRecord>[] = [
+  { header: "CONTAINER", most: 20, cell: (one) => one.container.name },
+  { header: "PROGRAM", most: 32, cell: (one) => one.program },
+  { header: "MANAGER", cell: (one) => one.manager },
+  { header: "STATE", cell: (one) => one.state, colour: (one) => conditionColours[one.condition] },
+  { header: "PID", align: "right", cell: (one) => count(one.pid) },
+  { header: "REMARK", cell: (one) => one.remark ?? "" },
+];
+
+const conditionColours: Readonly<Record<ManagedRecord["condition"], Colour | undefined>> = {
+  running: undefined,
+  stopped: "dim",
+  changing: "yellow",
+  failed: "red",
+};
 
 /** Kernel threads and what cannot be read are shown by name, in brackets as ps(1) does. */
 export function commandOf(one: ProcessRecord): string {

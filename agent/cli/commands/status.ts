@@ -3,7 +3,7 @@ import { type Command, type CommandInput, jsonFlag, printedJson } from "../comma
 import { type Column, formatFacts, formatTable } from "../table.ts";
 import { age, bytes, count, percent } from "../text.ts";
 import { describeMemory, describeState } from "./containers.ts";
-import { commandOf, processColumns } from "./ps.ts";
+import { commandOf, managedColumns, processColumns } from "./ps.ts";
 
 export const status: Command = {
   name: "status",
@@ -35,6 +35,7 @@ async function processStatus(pidOrRef: string, input: CommandInput): Promise<num
         ["command", commandOf(one)],
         ["container", describeContainer(one)],
         ["program", one.program],
+        ...describeManaged(one),
         ["state", one.state],
         ...describeZombie(one),
         ["user", one.user === null ? "-" : `${one.user.name ?? "-"} (${one.user.id})`],
@@ -64,6 +65,12 @@ async function processStatus(pidOrRef: string, input: CommandInput): Promise<num
 
 function describeZombie({ zombieOf }: ProcessDetail): readonly (readonly [string, string])[] {
   return zombieOf === null ? [] : [["zombie of", `${zombieOf.ref} ${zombieOf.name}: ${zombieOf.hint}`]];
+}
+
+function describeManaged({ managed }: ProcessDetail): [string, string][] {
+  if (managed === null) return [];
+  const remark = managed.remark === null ? "" : `, ${managed.remark}`;
+  return [["manager", `${managed.manager}: ${managed.program} is ${managed.state}${remark}`]];
 }
 
 function describeContainer(one: ProcessRecord): string {
@@ -106,6 +113,7 @@ async function containerStatus(name: string, list: ProcessList, input: CommandIn
       input.table,
     ),
   );
+  if (one.managed.length > 0) input.out(`\n${formatTable(managedColumns, one.managed, input.table)}`);
   if (one.programs.length > 0)
     input.out(`\n${formatTable(programColumns(list.takenAt), one.programs, input.table)}`);
   if (list.processes.length > 0) {
@@ -129,6 +137,7 @@ async function programStatus(selector: string, list: ProcessList, input: Command
       input.table,
     ),
   );
+  if (list.managed.length > 0) input.out(`\n${formatTable(managedColumns, list.managed, input.table)}`);
   if (programs.length > 0) input.out(`\n${formatTable(programColumns(list.takenAt), programs, input.table)}`);
   if (list.processes.length > 0) {
     input.out(`\n${formatTable(processColumns(list.takenAt, false), list.processes, input.table)}`);

@@ -28,6 +28,8 @@ export interface RestartPlan {
 /** By what the new processes are recognised. */
 export type Started =
   | { readonly kind: "exec"; readonly execIds: readonly string[] }
+  /** Host PIDs of the new main processes, asked for after the start. */
+  | { readonly kind: "processes"; readonly pids: () => Promise<readonly number[]> }
   | { readonly kind: "container"; readonly containerId: string; readonly oldInitPid: number | null };
 
 /** Why nothing can be run inside a container in the state that it is in; undefined: it can. */
