@@ -20,10 +20,11 @@ export async function startLoad(program, processes, containers) {
     path.join(docker, createHash("sha256").update(String(index)).digest("hex")),
   );
   for (const group of groups) mkdirSync(group);
-  const child = spawn(program, [String(processes), ...groups.map((group) => `${group}/cgroup.procs`)], {
+  const child = spawn(program, [String(processes)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = once(child, "exit");
+  child.stdin.write(`${groups.map((group) => `${group}/cgroup.procs`).join("\n")}\n\n`);
   const stop = async () => {
     child.stdin.end();
     await ended;

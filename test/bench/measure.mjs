@@ -29,12 +29,12 @@ export function cpuUs(pid) {
   return nanoseconds / 1000;
 }
 
-export function residentMiB(pid) {
+function residentMiB(pid) {
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024);
 }
 
 /** Asks for a page; gives the milliseconds until its end, undefined when nobody answers. */
-export function scrape(url) {
+function scrape(url) {
   return new Promise((resolve) => {
     const from = performance.now();
     const headers = { "accept-encoding": "gzip" };

@@ -41,11 +41,12 @@ export interface BpfParts {
  * @throws AgentError `unavailable` when the kernel or the rights do not allow it
  */
 export function createBpfSource(parts: BpfParts): ProcessSource {
-  const { btf, syscalls } = parts;
+  const { btf, syscalls, root, units, cgroups } = parts;
   const iterator = loadTaskIterator(assembleTaskIterator(btf, parts.threads), btf, syscalls);
   const records = createTaskRecords();
-  const rows = createTaskRows(parts, records);
-  const procfs = createRowReader(parts);
+  // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
+  const rows = createTaskRows({ root, units, cgroups }, records);
+  const procfs = createRowReader({ root, units });
   let hidden: readonly number[] = [];
   let scans = 0;
   return {
@@ -53,7 +54,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
     scan: async (): Promise<Scan> => {
       await readAll(iterator.open(), records);
       const count = records.count();
-      if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, parts.root);
+      if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, root);
       const columns = createColumns(count + hidden.length);
       const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
       let nextHidden = 0;

@@ -47,7 +47,8 @@ interface WaitingExit extends ExitRecord {
  * @throws AgentError `unavailable` when the kernel or the rights do not allow it
  */
 export function createBpfExits(parts: BpfExitParts): ExitSource {
-  const { btf, syscalls } = parts;
+  // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
+  const { btf, syscalls, units, cgroups, now, monotonicNs } = parts;
   const open: { close(): void }[] = [];
   const close = (): void => {
     for (const one of open.splice(0).reverse()) one.close();
@@ -66,7 +67,7 @@ export function createBpfExits(parts: BpfExitParts): ExitSource {
     const freeProgram = assembleFreeProgram(btf, { ringFd: frees.fd, lostFd: corrections.fd });
     keep(attachTracepoint("sched_process_exit", exitProgram, btf, syscalls));
     keep(attachTracepoint("sched_process_free", freeProgram, btf, syscalls));
-    const waiting = createWaiting(parts);
+    const waiting = createWaiting({ units, cgroups, now, monotonicNs });
     return {
       name: "bpf",
       drain: () => {
@@ -84,8 +85,10 @@ export function createBpfExits(parts: BpfExitParts): ExitSource {
   }
 }
 
+type WaitingParts = Omit<BpfExitParts, "btf" | "syscalls">;
+
 /** Ends that wait for their exact figures. */
-function createWaiting(parts: BpfExitParts) {
+function createWaiting(parts: WaitingParts) {
   const ticksPerNs = parts.units.ticksPerSecond / 1e9;
   const byPid = new Map<number, WaitingExit>();
   const exact = new Map<number, { readonly startNs: number; readonly usage: Usage }>();
@@ -138,7 +141,7 @@ function createWaiting(parts: BpfExitParts) {
 function readExit(
   words: Uint32Array,
   at: number,
-  { cgroups, now, monotonicNs }: BpfExitParts,
+  { cgroups, now, monotonicNs }: WaitingParts,
   ticksPerNs: number,
 ): WaitingExit {
   const slot = (name: ExitSlot): number => figure(words, at + exitWords[name]);

@@ -89,7 +89,7 @@ export function createLives(parts: LivesParts): Lives {
   const readCommand = (pid: number): readonly string[] | null => {
     const length = read(pid, "cmdline");
     if (typeof length === "string") return report(length, "cmdline") ?? null;
-    return parseStrings(reader.bytes, Math.min(length, maxCommandBytes));
+    return texts.shareCommand(reader.bytes.subarray(0, Math.min(length, maxCommandBytes)));
   };
   const readContainerPid = (pid: number): number => {
     const length = read(pid, "status");
@@ -172,6 +172,7 @@ function newLife(startTicks: number): RememberedLife {
 /** Equal texts become one string: thousands of processes share a few names and cgroups. */
 function createSharedTexts() {
   let texts = new Map<string, string>();
+  let commands = new Map<string, readonly string[]>();
   const share = (text: string): string => {
     const known = texts.get(text);
     if (known !== undefined) return known;
@@ -180,8 +181,18 @@ function createSharedTexts() {
   };
   return {
     share,
+    /** Forked workers have one command line by the thousand. */
+    shareCommand: (bytes: Buffer): readonly string[] => {
+      const key = bytes.toString("latin1");
+      const known = commands.get(key);
+      if (known !== undefined) return known;
+      const argv = parseStrings(bytes, bytes.length);
+      commands.set(key, argv);
+      return argv;
+    },
     /** Drops those of lives that have ended, when they have become many. */
     sweep: (byPid: ReadonlyMap<number, Life>): void => {
+      if (commands.size > 2 * byPid.size + 1000) commands = new Map();
       if (texts.size <= 2 * byPid.size + 1000) return;
       texts = new Map();
       for (const life of byPid.values()) {

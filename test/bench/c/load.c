@@ -1,5 +1,6 @@
-// The load: load COUNT CGROUP_PROCS...  forks COUNT sleeping processes, divided among the cgroups whose cgroup.procs files
-// are named, says "ready", and ends with its input. Each has 13 open files; 3 of 100 are busy in short bursts.
+// The load: load COUNT  reads the paths of cgroup.procs files from its input, a line each up to an empty one, forks COUNT
+// sleeping processes, divided among those cgroups, says "ready", and ends with its input. Each has 13 open files; 3 of 100
+// are busy in short bursts. (The paths are no arguments: every process would have them all in its command line.)
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -39,12 +40,17 @@ static void member(int index, pid_t parent) {
 }
 
 int main(int argc, char **argv) {
-	int count = argc > 2 ? atoi(argv[1]) : 0, groups = argc - 2;
+	int count = argc == 2 ? atoi(argv[1]) : 0, groups = 0;
+	static char paths[1024][256];
 	pid_t *children = calloc(count > 0 ? count : 1, sizeof(pid_t)), self = getpid();
-	if (count <= 0) return fprintf(stderr, "load COUNT CGROUP_PROCS...\n"), 2;
+	if (count <= 0) return fprintf(stderr, "load COUNT\n"), 2;
+	while (groups < 1024 && fgets(paths[groups], sizeof paths[0], stdin) && paths[groups][0] != '\n') {
+		paths[groups][strcspn(paths[groups], "\n")] = 0;
+		groups++;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int group = 0, made = 0; group < groups; group++) {
-		enter(argv[2 + group]);
+		enter(paths[group]);
 		for (; made < (long)count * (group + 1) / groups; made++) {
 			children[made] = fork();
 			if (children[made] == 0) member(made, self);
@@ -57,7 +63,7 @@ int main(int argc, char **argv) {
 	puts("ready");
 	fflush(stdout);
 	char byte;
-	while (read(0, &byte, 1) > 0) {}
+	while (fread(&byte, 1, 1, stdin) > 0) {}
 	for (int index = 0; index < count; index++) kill(children[index], SIGKILL);
 	while (wait(NULL) > 0) {}
 	return 0;
