@@ -17,7 +17,7 @@ import { createGuard } from "./control/guard.ts";
 import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
 import { toContainerName } from "./inventory/records.ts";
-import { findTargets, livingProcesses } from "./inventory/targets.ts";
+import { findTargets, livingProcesses, programsOf } from "./inventory/targets.ts";
 import { zombieParent } from "./inventory/zombies.ts";
 import type { Logger } from "./log.ts";
 import { openContainerFiles } from "./managers/inside.ts";
@@ -104,6 +104,7 @@ export function assembleControl(
     zombieParent,
     freshSnapshot: scanner.fresh,
     findTargets: targetsIn,
+    programsOf,
     log,
     onAct: host.own.acted,
     onRestarted: ({ driver, old, new: started, seconds }, { container, program }) =>

@@ -21,12 +21,18 @@ import {
 } from "./act.ts";
 import type { RestartDriver } from "./drivers/driver.ts";
 import { carryOut, choosePlan, defaultSettleSeconds, describeOutlook } from "./restart.ts";
+import { eachProgramOf, restartEach } from "./restart-each.ts";
 import type { SettleParts } from "./settle.ts";
 import { type SignalTargetsParts, signalTargets } from "./signal-targets.ts";
 
 export interface ControlParts extends ActParts, SignalTargetsParts, SettleParts {
   /** In the order in which they are asked. */
   readonly drivers: readonly RestartDriver[];
+  /**
+   * The programs of a container that can be restarted one by one: not its init, and not what was run in it from outside.
+   * @throws AgentError `not_found`, `ambiguous` for the container
+   */
+  readonly programsOf: (container: string, snapshot: Snapshot) => readonly string[];
   /** Reports a restart that has succeeded. */
   readonly onRestarted: (answer: RestartAnswer, targets: Targets) => void;
 }
@@ -40,28 +46,38 @@ export interface Control {
 }
 
 export function createControl(parts: ControlParts): Control {
-  const busy = new Set<string>();
+  /** Container id → the selector whose restart is under way in it. */
+  const busy = new Map<string, string>();
+  const restartOne: Control["restart"] = async (request, actor) => {
+    const found = await resolveTargets(request.selector, parts);
+    const { targets } = found;
+    refuseGuarded(restartTargets(targets), found, request.dryRun === true, parts);
+    if (request.dryRun === true) return restart(request, actor, found, parts);
+    const key = targets.container?.id ?? request.selector;
+    const under = busy.get(key);
+    if (under !== undefined) {
+      const name = targets.container === null ? request.selector : containerLabel(targets.container);
+      throw new AgentError("busy", `a restart in ${name} is already under way: of ${under}`);
+    }
+    busy.set(key, request.selector);
+    try {
+      return await restart(request, actor, found, parts);
+    } finally {
+      busy.delete(key);
+    }
+  };
   return {
     signal: (request, actor) => signalTargets(request, actor, parts),
     restart: async (request, actor) => {
-      const found = await resolveTargets(request.selector, parts);
-      const { targets } = found;
-      refuseGuarded(restartTargets(targets), found, request.dryRun === true, parts);
-      if (request.dryRun === true) return restart(request, actor, found, parts);
-      const key = targets.container?.id ?? request.selector;
-      if (busy.has(key)) {
-        const name = targets.container === null ? request.selector : containerLabel(targets.container);
-        throw new AgentError("busy", `a restart in ${name} is already under way`);
-      }
-      busy.add(key);
-      try {
-        return await restart(request, actor, found, parts);
-      } finally {
-        busy.delete(key);
-      }
+      const name = eachProgramOf(request.selector);
+      if (name === undefined) return restartOne(request, actor);
+      const programs = parts.programsOf(name, await parts.freshSnapshot());
+      return restartEach(request, name, programs, (one) => restartOne(one, actor));
     },
     outlook: async (selector, snapshot) => {
       const targets = parts.findTargets(selector, snapshot);
+      const under = busy.get(targets.container?.id ?? selector);
+      if (under !== undefined) return { driver: null, plan: `a restart of ${under} is under way` };
       const refusal =
         parts.guard.refuseAll() ?? firstRefusal(restartTargets(targets), { targets, snapshot }, parts);
       return refusal === undefined

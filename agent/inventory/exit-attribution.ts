@@ -29,9 +29,13 @@ export interface AttributionParts {
  */
 export function attributeExit(exit: ExitRecord, snapshot: Snapshot, parts: AttributionParts): Owner {
   const row = findExited(exit, snapshot, parts.units);
-  // A scan can have met a process in its last moments, when its cgroup could not be read any more.
-  if (row !== undefined && snapshot.table.cgroup[row] !== "") return ownerOfRow(row, snapshot);
   let container = exit.cgroup === null ? undefined : (parts.resolve(exit.cgroup)?.container ?? null);
+  // A scan can have met a process in its last moments, when its cgroup could not be read any more; or in its first ones,
+  // when it was not in its parent's cgroup yet (cgroup_post_fork() of the kernel comes after it can be seen).
+  if (row !== undefined && snapshot.table.cgroup[row] !== "") {
+    const seen = ownerOfRow(row, snapshot);
+    if (container === undefined || container?.id === seen.container?.id) return seen;
+  }
   let below = exit.name;
   let program: string | undefined;
   for (const ancestor of exit.ancestors) {

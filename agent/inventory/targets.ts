@@ -7,7 +7,7 @@ import {
   type Targets,
 } from "../model.ts";
 import { isInit } from "./programs.ts";
-import { parseSelector, refOf, rowsOfContainer, select } from "./selector.ts";
+import { findContainer, parseSelector, refOf, rowsOfContainer, select } from "./selector.ts";
 
 /** Gives the container that a runtime answers for; see containers/resolver.ts. */
 export type FindAuthority = (cgroupText: string) => Container | null;
@@ -33,6 +33,29 @@ export function findTargets(selector: string, snapshot: Snapshot, authorityOf: F
     processes: tops.map(target),
     descendants: below.map(target),
   };
+}
+
+/**
+ * The programs of a container that can be restarted one by one: those that its process managers mean to run, else all
+ * but its init's and what was run in it from outside, by name.
+ * @throws AgentError as `findContainer` does
+ */
+export function programsOf(name: string, snapshot: Snapshot): readonly string[] {
+  const index = findContainer(name, snapshot);
+  const managed = snapshot.managed.filter((one) => one.container === index);
+  if (managed.length > 0)
+    return managed.filter(({ condition }) => condition !== "stopped").map((one) => one.name);
+  const own = rowsOfContainer(index, snapshot).filter((row) => {
+    const parent = snapshot.rowByPid.get(snapshot.table.parentPid[row] ?? 0);
+    const isInside = parent !== undefined && snapshot.containerOf[parent] === index;
+    return isInside && processState(snapshot.table.state[row] ?? 0) !== "zombie";
+  });
+  const init = rowsOfContainer(index, snapshot).find((row) => isInit(row, snapshot));
+  const initProgram = init === undefined ? -1 : (snapshot.programOf[init] ?? -1);
+  const programs = new Set(
+    own.map((row) => snapshot.programOf[row] ?? -1).filter((one) => one !== initProgram),
+  );
+  return [...programs].map((program) => snapshot.programs[program]?.name ?? "").sort();
 }
 
 /** All processes of a container that have not ended; zombies have. */

@@ -176,6 +176,26 @@ testWith(needs, "what supervisord is asked to stop stays down", async () => {
   await programIn(name, "api", "STOPPED");
 });
 
+testWith(
+  needs,
+  "each program can be restarted in turn, which is another plan than the container's restart",
+  async () => {
+    const { name } = await supervised();
+    await programIn(name, "api", "RUNNING");
+    // One that cannot come up would end the series.
+    await programIn(name, "broken", "FATAL");
+    const whole = await agent.cli("restart", name, "--dry-run");
+    expect(whole.stdout).toContain(`stop and start container ${name}`);
+    const each = await agent.cli("restart", `${name}/*`, "--dry-run");
+    expect(each.stdout).toContain(`each program of ${name} in turn, the container stays up: (1) supervisord`);
+    const before = await processes(name);
+    const { stderr } = await agent.cli("restart", `${name}/*`, "--settle=1s");
+    expect(stderr).toContain(`restarted before: ${name}/api`);
+    const init = (list: readonly ProcessRecord[]) => list.find((one) => one.containerPid === 1)?.ref;
+    expect(init(await processes(name))).toBe(init(before));
+  },
+);
+
 testWith(needs, "a frozen supervisord is said to be, and nothing is started beside it", async () => {
   const { name } = await supervised();
   await programIn(name, "api", "RUNNING");

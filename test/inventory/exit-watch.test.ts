@@ -170,6 +170,17 @@ test("a short-lived child of the container's init, or from outside, is a program
     expect(host.program(name)).toMatchObject({ starts: 1, exits: { exit_0: 1 }, container: "web" });
 });
 
+test("a process that a scan has met before it was in its parent's cgroup ended in the container all the same", () => {
+  const host = new Host();
+  host.scan(init, worker);
+  host.scan(init, worker, { pid: 30, parentPid: 20, name: "worker" });
+  host.end(
+    ended(30, { name: "worker", cgroup: "web", ancestors: [{ pid: 20, startTicks: 200, name: "worker" }] }),
+  );
+  host.scan(init, worker);
+  expect(host.program("worker")).toMatchObject({ container: "web", exits: { exit_0: 1 } });
+});
+
 test("a label names short-lived processes, too", () => {
   const labelled = makeContainer("web", {
     initPid: 10,

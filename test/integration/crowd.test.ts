@@ -1,0 +1,74 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { parseExposition } from "../metrics/parse-exposition.ts";
+import { TestAgent } from "../support/agent.ts";
+import { kernelObstacle } from "../support/kernel.ts";
+import { missing } from "../support/parts.ts";
+import { noteStarted } from "../support/started.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+const agent = new TestAgent();
+beforeAll(() => agent.start());
+afterAll(() => agent.remove());
+
+/** Forks so many processes that wait for its input to end, says so, and takes their ends. */
+const crowd = `
+import os, sys
+children = []
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        os.read(0, 1)
+        os._exit(5)
+    children.append(child)
+print("there", flush=True)
+for child in children:
+    os.waitpid(child, 0)
+print("gone", flush=True)
+`;
+
+async function exits(): Promise<{ readonly nonzero: number; readonly lost: number }> {
+  const { text } = await agent.get("/metrics");
+  const series = parseExposition(text);
+  const sum = (name: string, reason?: string): number =>
+    series
+      .filter((one) => one.name === name && (reason === undefined || one.labels.reason === reason))
+      .reduce((total, { value }) => total + value, 0);
+  return {
+    nonzero: sum("pidward_program_exits_total", "exit_nonzero"),
+    lost: sum("pidward_events_lost_total"),
+  };
+}
+
+const reason = missing(["python"]) ?? kernelObstacle("bpf");
+(reason === undefined ? test : test.skip)(
+  `ten thousand processes that appear at once and end at once are all seen and all told${reason === undefined ? "" : ` [not run: ${reason}]`}`,
+  async () => {
+    const count = 10_000;
+    const before = await exits();
+    const parent = spawn("python3", ["-c", crowd, String(count)], { stdio: ["pipe", "pipe", "inherit"] });
+    if (parent.pid !== undefined) noteStarted(parent.pid);
+    const ended = once(parent, "exit");
+    let said = "";
+    parent.stdout.on("data", (chunk) => {
+      said += chunk;
+    });
+    const living = async (): Promise<number> =>
+      (await agent.get("/api/v1/processes?name=python3&limit=1")).json.total;
+    try {
+      await waitFor("the crowd", () => said.includes("there"), 90_000);
+      await waitFor("all in a scan", async () => (await living()) >= count + 1, 30_000);
+      parent.stdin.end();
+      await waitFor("their ends", () => said.includes("gone"), 90_000);
+      await waitFor("all ends", async () => (await exits()).nonzero - before.nonzero >= count, 30_000);
+      expect((await exits()).lost).toBe(before.lost);
+      await waitFor("none in a scan", async () => (await living()) === 0, 30_000);
+      expect((await agent.get("/readyz")).status).toBe(200);
+    } finally {
+      parent.stdin.end();
+      await ended;
+    }
+  },
+  240_000,
+);
