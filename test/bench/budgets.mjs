@@ -44,7 +44,7 @@ export function budgets(results) {
     figure(`resident memory at ${most}`, 100, agent(most)?.residentMiB, "MiB"),
     figure(`longest block of the loop by a scan at ${most}`, 10, scanBlock(results.get(most)), "ms"),
     figure(`start to the first answered scrape at ${least}`, 1000, agent(least)?.firstAnswerMs, "ms"),
-    figure("share of a core at 2,000 short-lived processes a second", 10, percent(storm?.share), "%"),
+    stormRow(storm), "%"),
     figure(
       "ends of those lost or counted wrong",
       0,
@@ -57,6 +57,18 @@ export function budgets(results) {
 
 function percent(share) {
   return share === undefined ? undefined : share * 100;
+}
+
+/** The machine may not be able to start so many. */
+function stormRow(storm) {
+  const rate = 2_000;
+  const share = percent(storm?.share);
+  return {
+    what: `share of a core at ${rate} short-lived processes a second`,
+    limit: "10 %",
+    measured: share === undefined ? undefined : `${share.toFixed(1)} % at ${storm.perSecond.toFixed(0)}`,
+    isMet: share <= 10 && storm.perSecond >= 0.95 * rate,
+  };
 }
 
 function scanBlock({ scans }) {
