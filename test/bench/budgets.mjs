@@ -44,7 +44,7 @@ export function budgets(results) {
     figure(`resident memory at ${most}`, 100, agent(most)?.residentMiB, "MiB"),
     figure(`longest block of the loop by a scan at ${most}`, 10, scanBlock(results.get(most)), "ms"),
     figure(`start to the first answered scrape at ${least}`, 1000, agent(least)?.firstAnswerMs, "ms"),
-    stormRow(storm), "%"),
+    stormRow(storm),
     figure(
       "ends of those lost or counted wrong",
       0,
