@@ -11,8 +11,11 @@ import { createProgramNamer, isStarting } from "./programs.ts";
 import { toContainerName } from "./records.ts";
 import type { ResolveContainer, Tracker } from "./tracker.ts";
 
-/** How often ends are taken from the source. */
-const drainEveryMs = 50;
+/**
+ * How often ends are taken from the source. More often costs more: between two rounds everything that is needed has left
+ * the CPU's cache, so that a round of few ends costs as much as one of many.
+ */
+const drainEveryMs = 200;
 
 export interface ExitWatchParts {
   /** Undefined: ends are found by comparing snapshots. */

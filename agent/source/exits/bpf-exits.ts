@@ -16,9 +16,9 @@ import { createCounterMap, createRingBuffer } from "../bpf/maps.ts";
 import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
 import type { Ancestor, ExitRecord, ExitSource } from "./exit-source.ts";
 
-/** Room for some 7,000 ends: half a second of a fork storm while the event loop is held up. */
-const exitRingBytes = 2 << 20;
-const freeRingBytes = 1 << 20;
+/** Room for some 13,000 ends: a second of the worst fork storm, should the event loop be held up. */
+const exitRingBytes = 4 << 20;
+const freeRingBytes = 2 << 20;
 /**
  * How long an end waits for the exact figures, which come 11 to 18 ms after it unless nobody reaps the process. Then
  * the figures of the end itself are taken, and the scans see the rest.
