@@ -56,7 +56,10 @@ testWith(
       ]),
     );
     const { json } = await agent.get(`/api/v1/processes?container=${name}&name=sleep`);
-    const [sleeper] = json.processes as readonly ProcessRecord[];
+    // The others may still be in the latest scan.
+    const sleeper = (json.processes as readonly ProcessRecord[]).find(({ command }) =>
+      command?.includes("424242"),
+    );
     expect(await agent.cli("kill", sleeper?.ref ?? "")).toMatchObject({ code: 0 });
     const end = await waitFor("its end", async () =>
       (await exits(name)).find(({ ref }) => ref === sleeper?.ref),
