@@ -61,10 +61,10 @@ export function assembleControl(
     filesOf: (pid) =>
       syscalls === undefined ? undefined : openContainerFiles(config.pathProcfs, pid, syscalls),
   };
-  // The most particular first: the first that has a plan is used.
   const findManager = async (target: TargetProcess, snapshot: Snapshot) =>
     target.container === null ? undefined : host.managed.find(target.ref.pid, target.container, snapshot);
   const managing = { managersIn: host.managed.managersIn, findManager, snapshot: scanner.latest };
+  // The most particular first: the first that has a plan is used.
   const drivers: readonly RestartDriver[] = [
     ...managerKinds.map((kind) => createManagerDriver(kind, managing)),
     createLabelDriver({ actionsOf, stop }),
@@ -119,14 +119,13 @@ export function assembleControl(
         seconds,
       }),
   });
-  const run = createExecInContainer(
-    assembleExecParts(config, host, { ...signalling, inspect, processesOf }, log),
-  );
+  const shared = { ...signalling, inspect, processesOf };
+  const run = createExecInContainer(assembleExecParts(config, host, shared, log));
   host.inside.run = async (container, argv) => {
     const request = { argv, env: [], workdir: undefined, user: "0", stdin: undefined };
     const { exitCode, stdout, stderr } = await run(container, request, managerCommandLimits);
     return { exitCode, stdout: stdout.toString("utf8"), stderr: stderr.toString("utf8") };
   };
-  const exec = assembleExec(config, host, { ...signalling, inspect, processesOf }, guard, audit, log);
+  const exec = assembleExec(config, host, shared, guard, audit, log);
   return { ...control, ...exec };
 }

@@ -6,6 +6,7 @@ import { AgentError } from "../../agent/errors.ts";
 import { silentLogger } from "../../agent/log.ts";
 import type { Container } from "../../agent/model.ts";
 import { makeSnapshot } from "../inventory/table.ts";
+import { failure } from "../support/failure.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { FakeExec, fakeWorld, makeTarget, web } from "./fake-exec.ts";
 
@@ -48,16 +49,6 @@ function setUp(facts: Partial<ExecControlParts> = {}) {
 
 const never = new AbortController().signal;
 const request = { container: "web", argv: ["echo", "secret"] };
-
-async function failure(promise: Promise<unknown>): Promise<AgentError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof AgentError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
 
 test("the intent is written before the command starts, the outcome with its exit code after; secrets are masked", async () => {
   const { control, exec, steps } = setUp();

@@ -4,6 +4,7 @@ import { type CommandLimits, createExecInContainer } from "../../agent/control/e
 import { parseSession } from "../../agent/control/session-id.ts";
 import { AgentError } from "../../agent/errors.ts";
 import { silentLogger } from "../../agent/log.ts";
+import { failure } from "../support/failure.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { FakeExec, fakeWorld, makeTarget, web } from "./fake-exec.ts";
 
@@ -17,16 +18,6 @@ function setUp(facts: Parameters<typeof fakeWorld>[2] = {}) {
   const world = fakeWorld([makeTarget(50)], signalled, facts, () => exec.end(143));
   const run = createExecInContainer({ ...world, execsOf: () => exec, log: silentLogger });
   return { exec, signalled, run };
-}
-
-async function failure(promise: Promise<unknown>): Promise<AgentError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof AgentError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
 }
 
 test("a command's outputs are kept apart and its exit code is told; nothing is signalled", async () => {

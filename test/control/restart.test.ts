@@ -5,9 +5,9 @@ import type { RestartDriver, RestartPlan, Started } from "../../agent/control/dr
 import { createLabelDriver } from "../../agent/control/drivers/label.ts";
 import { carryOut, choosePlan, describeOutlook } from "../../agent/control/restart.ts";
 import type { SettleParts } from "../../agent/control/settle.ts";
-import { AgentError } from "../../agent/errors.ts";
 import type { Container, TargetProcess, Targets } from "../../agent/model.ts";
 import { makeContainer } from "../inventory/table.ts";
+import { failure } from "../support/failure.ts";
 
 const web = makeContainer("web", { initPid: 40 });
 
@@ -72,16 +72,6 @@ function world(
 
 function planned(started: Started): RestartPlan {
   return { text: "a plan", warnings: [], stops: [makeTarget(42)], run: async () => started };
-}
-
-async function failure(promise: Promise<unknown>): Promise<AgentError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof AgentError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
 }
 
 const exec: Started = { kind: "exec", execIds: ["exec1"] };
