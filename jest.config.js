@@ -26,6 +26,8 @@ module.exports = {
       globalTeardown: "<rootDir>/test/support/global-teardown.ts",
     },
   ],
+  /** Milliseconds. Real engines and managers on a busy machine take their time; a test that hangs is still named. */
+  testTimeout: 60_000,
   coverageProvider: "v8",
   collectCoverageFrom: ["agent/**/*.ts"],
 };
