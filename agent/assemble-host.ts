@@ -145,7 +145,7 @@ export function assembleHost(
     maxPrograms: Math.floor((config.metricsMaxSeries * 0.8) / seriesPerSubject(programFamilies)),
   });
   // In base 36: the run's start tells its ids from those of other runs.
-  const events = createEventJournal(Date.now().toString(36), rememberedEvents);
+  const events = createEventJournal(Date.now().toString(36), rememberedEvents, units);
   const exitWatch = createExitWatch({
     source: exits,
     tracker,

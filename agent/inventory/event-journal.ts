@@ -1,4 +1,8 @@
 import type { EventRecord } from "../api.ts";
+import type { KernelUnits } from "../model.ts";
+import type { ExitRecord } from "../source/exits/exit-source.ts";
+import type { Owner } from "./exit-attribution.ts";
+import { createExitedEvents } from "./exited-events.ts";
 
 /** An event before the journal has numbered it. */
 export type NewEvent = EventRecord extends infer One
@@ -17,6 +21,8 @@ export interface Resumption {
 /** The last events, numbered, and those who listen. */
 export interface EventJournal {
   add(event: NewEvent): void;
+  /** Adds the event `exited` of a process. */
+  addExit(exit: ExitRecord, owner: Owner, oomKilled: boolean | null): void;
   /** The last so many, oldest first. */
   tail(count: number): readonly EventRecord[];
   /** What came after an event. @returns undefined when the text is no id */
@@ -27,25 +33,40 @@ export interface EventJournal {
 }
 
 /** @param run told apart from other runs of the agent, in the ids: letters and digits */
-export function createEventJournal(run: string, capacity: number): EventJournal {
-  const events: EventRecord[] = [];
+export function createEventJournal(run: string, capacity: number, units: KernelUnits): EventJournal {
+  /** Undefined: it is the end of a process. */
+  const events: (NewEvent | undefined)[] = [];
+  const exits = createExitedEvents(capacity, units);
   const listeners = new Map<(event: EventRecord) => void, () => void>();
   /** Number of the next event; event n is at n modulo capacity. */
   let next = 1;
+  const get = (number: number): EventRecord => {
+    const place = number % capacity;
+    return { ...(events[place] ?? exits.get(place)), id: `${run}-${number}` } as EventRecord;
+  };
   const from = (first: number): readonly EventRecord[] => {
     const found: EventRecord[] = [];
     for (let number = Math.max(first, next - capacity, 1); number < next; number++) {
-      const event = events[number % capacity];
-      if (event !== undefined) found.push(event);
+      found.push(get(number));
     }
     return found;
   };
+  const tell = (): void => {
+    const number = next++;
+    if (listeners.size === 0) return;
+    const event = get(number);
+    for (const take of listeners.keys()) take(event);
+  };
   return {
     add: (event) => {
-      const numbered = { ...event, id: `${run}-${next}` } as EventRecord;
-      events[next % capacity] = numbered;
-      next++;
-      for (const take of listeners.keys()) take(numbered);
+      events[next % capacity] = event;
+      tell();
+    },
+    addExit: (exit, owner, oomKilled) => {
+      const place = next % capacity;
+      events[place] = undefined;
+      exits.put(place, exit, owner, oomKilled);
+      tell();
     },
     tail: (count) => (count <= 0 ? [] : from(next - count)),
     after: (id) => {

@@ -1,4 +1,3 @@
-import type { ExitedEvent } from "../api.ts";
 import type { Logger } from "../log.ts";
 import { type Container, formatRef, type KernelUnits, type Snapshot, startedAtMs } from "../model.ts";
 import { nameOfSignal } from "../signal-names.ts";
@@ -21,7 +20,7 @@ export interface ExitWatchParts {
   /** Undefined: ends are found by comparing snapshots. */
   readonly source: ExitSource | undefined;
   readonly tracker: Pick<Tracker, "ended">;
-  readonly journal: Pick<EventJournal, "add">;
+  readonly journal: Pick<EventJournal, "add" | "addExit">;
   readonly resolve: ResolveContainer;
   readonly oom: OomWatch;
   readonly units: KernelUnits;
@@ -62,7 +61,7 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
     const { pid, usage } = exit;
     const { startTicks, container, program, wasSeen } = owner;
     tracker.ended({ pid, startTicks, container, program, reason, usage, wasSeen }, parts.now());
-    journal.add(toExitedEvent(exit, owner, reason, oomKilled, parts.units));
+    journal.addExit(exit, owner, oomKilled);
   };
   const tell = (exit: ExitRecord): void => {
     if (latest === undefined) return;
@@ -128,25 +127,29 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
 
 /** Lives whose end has been told: until it is reaped, scans go on to show the zombie. */
 function createTold() {
-  const byPid = new Map<number, { readonly startTicks: number | null; scans: number }>();
-  const matches = (startTicks: number | null, other: number | null): boolean =>
-    startTicks === null || other === null || startTicks === other;
+  // PID → start; an object for each would be garbage in the worst moment. Those that the last scan has not shown are apart.
+  let shown = new Map<number, number | null>();
+  let unseen = new Map<number, number | null>();
+  const matches = (startTicks: number | null | undefined, other: number | null): boolean =>
+    startTicks !== undefined && (startTicks === null || other === null || startTicks === other);
   return {
     add: (pid: number, startTicks: number | null): void => {
-      byPid.set(pid, { startTicks, scans: 2 });
+      unseen.delete(pid);
+      shown.set(pid, startTicks);
     },
-    has: (pid: number, startTicks: number | null): boolean => {
-      const one = byPid.get(pid);
-      return one !== undefined && matches(one.startTicks, startTicks);
-    },
+    has: (pid: number, startTicks: number | null): boolean =>
+      matches(shown.get(pid), startTicks) || matches(unseen.get(pid), startTicks),
     /** Forgets those that the last two snapshots have not shown. */
     sweep: ({ table, rowByPid }: Snapshot): void => {
-      for (const [pid, one] of byPid) {
+      const isShown = (pid: number, startTicks: number | null): boolean => {
         const row = rowByPid.get(pid);
-        const isShown = row !== undefined && matches(one.startTicks, table.startTicks[row] ?? 0);
-        if (isShown) one.scans = 2;
-        else if (--one.scans <= 0) byPid.delete(pid);
-      }
+        return row !== undefined && matches(startTicks, table.startTicks[row] ?? 0);
+      };
+      const before = { shown, unseen };
+      shown = new Map();
+      unseen = new Map();
+      for (const [pid, start] of before.unseen) if (isShown(pid, start)) shown.set(pid, start);
+      for (const [pid, start] of before.shown) (isShown(pid, start) ? shown : unseen).set(pid, start);
     },
   };
 }
@@ -174,37 +177,6 @@ function unexplained(pid: number, owner: Owner, now: number): ExitRecord {
     cgroup: null,
     ancestors: [],
     usage: null,
-  };
-}
-
-function toExitedEvent(
-  exit: ExitRecord,
-  owner: Owner,
-  reason: ExitedEvent["reason"],
-  oomKilled: boolean | null,
-  units: KernelUnits,
-): NewEvent {
-  const { exitCode, signal } = exitOutcome(exit.status);
-  const { startTicks } = owner;
-  const sinceStart = startTicks === null ? null : (exit.endedAt - startedAtMs(startTicks, units)) / 1000;
-  return {
-    type: "exited",
-    time: new Date(exit.endedAt).toISOString(),
-    container: owner.container === null ? null : toContainerName(owner.container),
-    ref: startTicks === null ? null : formatRef({ pid: exit.pid, startTicks }),
-    pid: exit.pid,
-    name: owner.name,
-    program: owner.program,
-    parentPid: exit.parentPid,
-    reason,
-    exitCode,
-    signal: signal === null ? null : nameOfSignal(signal),
-    oomKilled,
-    lifetimeSeconds: round(exit.lifetimeSeconds ?? (sinceStart === null ? null : Math.max(0, sinceStart))),
-    cpuSeconds:
-      exit.usage === null
-        ? null
-        : { user: round(exit.usage.userSeconds) ?? 0, system: round(exit.usage.systemSeconds) ?? 0 },
   };
 }
 
@@ -241,9 +213,4 @@ function toContainerEvent({ container, before, removed }: ContainerChange, taken
     exitCode: container.exitCode,
     oomKilled: container.oomKilled,
   };
-}
-
-/** To a microsecond: what is beyond is noise of the division. */
-function round(seconds: number | null): number | null {
-  return seconds === null ? null : Math.round(seconds * 1e6) / 1e6;
 }

@@ -145,7 +145,7 @@ export function createProgramSums(
       const index = exitReasons.indexOf(reason);
       group.exits[index] = (group.exits[index] ?? 0) + 1;
       if (isNew) group.starts++;
-      for (const [at, figure] of added.entries()) addFigure(group.counters, at, figure);
+      for (let at = 0; at < added.length; at++) addFigure(group.counters, at, added[at] ?? 0);
     },
   };
 }

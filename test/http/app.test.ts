@@ -25,7 +25,11 @@ let age = 0;
 let fails: unknown;
 const snapshot = makeSnapshot([{ pid: 1, parentPid: 0, name: "systemd" }]);
 
-const journal = createEventJournal("run", 100);
+const journal = createEventJournal("run", 100, {
+  bootSeconds: 1_700_000_000,
+  ticksPerSecond: 100,
+  pageBytes: 4096,
+});
 
 const notUsed = (): never => {
   throw new Error("not used here");

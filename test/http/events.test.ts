@@ -17,7 +17,11 @@ import { waitFor } from "../support/wait-for.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-events-"));
 const socketPath = path.join(folder, "events.sock");
-const journal = createEventJournal("run", 5);
+const journal = createEventJournal("run", 5, {
+  bootSeconds: 1_700_000_000,
+  ticksPerSecond: 100,
+  pageBytes: 4096,
+});
 const warnings: string[] = [];
 let listener: Listener;
 

@@ -46,7 +46,7 @@ function ended(pid: number, facts: Partial<ExitRecord> = {}): ExitRecord {
 /** A host whose scans and ends a test tells. */
 class Host {
   private readonly containers: Container[];
-  readonly journal = createEventJournal("run", 1000);
+  readonly journal = createEventJournal("run", 1000, units);
   readonly queue: ExitRecord[] = [];
   kills = 0;
   private readonly tracker;

@@ -1,20 +1,12 @@
 import type { KernelUnits, Usage } from "../../model.ts";
 import type { Syscalls } from "../../syscalls.ts";
 import type { Btf } from "../bpf/btf.ts";
-import { splitCpuTime } from "../bpf/cpu-time.ts";
-import {
-  ancestorCount,
-  ancestorSlots,
-  ancestorsWord,
-  assembleExitProgram,
-  assembleFreeProgram,
-  type ExitSlot,
-  exitWords,
-} from "../bpf/exit-program.ts";
+import { assembleExitProgram, assembleFreeProgram } from "../bpf/exit-program.ts";
 import { attachTracepoint } from "../bpf/loader.ts";
 import { createCounterMap, createRingBuffer } from "../bpf/maps.ts";
 import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
-import type { Ancestor, ExitRecord, ExitSource } from "./exit-source.ts";
+import { createExitNames, exitFigure, readUsage } from "./exit-records.ts";
+import type { ExitRecord, ExitSource } from "./exit-source.ts";
 
 /** Room for some 13,000 ends: a second of the worst fork storm, should the event loop be held up. */
 const exitRingBytes = 4 << 20;
@@ -38,6 +30,7 @@ export interface BpfExitParts {
 
 interface WaitingExit extends ExitRecord {
   usage: Usage;
+  readonly isExact: boolean;
   readonly startNs: number;
   readonly since: number;
 }
@@ -89,23 +82,40 @@ type WaitingParts = Omit<BpfExitParts, "btf" | "syscalls">;
 
 /** Ends that wait for their exact figures. */
 function createWaiting(parts: WaitingParts) {
+  const { cgroups, now, monotonicNs } = parts;
   const ticksPerNs = parts.units.ticksPerSecond / 1e9;
+  const names = createExitNames(ticksPerNs);
   const byPid = new Map<number, WaitingExit>();
   const exact = new Map<number, { readonly startNs: number; readonly usage: Usage }>();
   const done: WaitingExit[] = [];
-  const settle = (one: WaitingExit): void => {
-    const known = exact.get(one.pid);
-    if (known === undefined || known.startNs !== one.startNs) {
-      byPid.set(one.pid, one);
-      return;
-    }
-    one.usage = known.usage;
-    done.push(one);
+  const read = (words: Uint32Array, at: number, pid: number, startNs: number): WaitingExit => {
+    const known = exact.get(pid);
+    const since = now();
+    const lifetimeNs = exitFigure(words, at, "endTime") - startNs;
+    const passedNs = monotonicNs() - exitFigure(words, at, "endClock");
+    return {
+      pid,
+      startTicks: Math.floor(startNs * ticksPerNs),
+      name: names.name(words, at),
+      parentPid: exitFigure(words, at, "parentId"),
+      userId: exitFigure(words, at, "userId"),
+      status: exitFigure(words, at, "status"),
+      oomVictim: exitFigure(words, at, "oomMemory") !== 0,
+      endedAt: Math.round(since - Math.max(0, passedNs) / 1e6),
+      lifetimeSeconds: Math.max(0, lifetimeNs) / 1e9,
+      cgroup:
+        cgroups.find(exitFigure(words, at, "defaultCgroup"), exitFigure(words, at, "memoryCgroup")) ?? null,
+      ancestors: names.ancestors(words, at),
+      usage: known?.startNs === startNs ? known.usage : readUsage(words, at),
+      isExact: known?.startNs === startNs,
+      startNs,
+      since,
+    };
   };
   return {
     usage: (words: Uint32Array, at: number): void => {
-      const pid = figure(words, at + exitWords.processId);
-      const startNs = figure(words, at + exitWords.startTime);
+      const pid = exitFigure(words, at, "processId");
+      const startNs = exitFigure(words, at, "startTime");
       const usage = readUsage(words, at);
       const one = byPid.get(pid);
       if (one?.startNs !== startNs) {
@@ -117,12 +127,15 @@ function createWaiting(parts: WaitingParts) {
       done.push(one);
     },
     end: (words: Uint32Array, at: number): void => {
-      const record = readExit(words, at, parts, ticksPerNs);
-      const before = byPid.get(record.pid);
+      const pid = exitFigure(words, at, "processId");
+      const startNs = exitFigure(words, at, "startTime");
+      const before = byPid.get(pid);
       // Two threads that end together can both be told to be the last.
-      if (before?.startNs === record.startNs) return;
+      if (before?.startNs === startNs) return;
       if (before !== undefined) done.push(before);
-      settle(record);
+      const record = read(words, at, pid, startNs);
+      if (record.isExact) done.push(record);
+      else byPid.set(pid, record);
     },
     take: (): readonly ExitRecord[] => {
       exact.clear();
@@ -136,89 +149,4 @@ function createWaiting(parts: WaitingParts) {
       return done.splice(0);
     },
   };
-}
-
-function readExit(
-  words: Uint32Array,
-  at: number,
-  { cgroups, now, monotonicNs }: WaitingParts,
-  ticksPerNs: number,
-): WaitingExit {
-  const slot = (name: ExitSlot): number => figure(words, at + exitWords[name]);
-  const startNs = slot("startTime");
-  const endNs = slot("endTime");
-  const since = now();
-  return {
-    pid: slot("processId"),
-    startTicks: Math.floor(startNs * ticksPerNs),
-    name: readName(words, at + exitWords.nameFrom),
-    parentPid: slot("parentId"),
-    userId: slot("userId"),
-    status: slot("status"),
-    oomVictim: slot("oomMemory") !== 0,
-    endedAt: Math.round(since - Math.max(0, monotonicNs() - slot("endClock")) / 1e6),
-    lifetimeSeconds: Math.max(0, endNs - startNs) / 1e9,
-    cgroup: cgroups.find(slot("defaultCgroup"), slot("memoryCgroup")) ?? null,
-    ancestors: readAncestors(words, at + ancestorsWord, ticksPerNs),
-    usage: readUsage(words, at),
-    startNs,
-    since,
-  };
-}
-
-function readUsage(words: Uint32Array, at: number): Usage {
-  const cpu = splitCpuTime(
-    figure(words, at + exitWords.runTime),
-    figure(words, at + exitWords.userTime),
-    figure(words, at + exitWords.systemTime),
-  );
-  return {
-    userSeconds: cpu.userSeconds,
-    systemSeconds: cpu.systemSeconds,
-    readBytes: figure(words, at + exitWords.readBytes),
-    writtenBytes: figure(words, at + exitWords.writtenBytes),
-    voluntarySwitches: figure(words, at + exitWords.voluntarySwitches),
-    involuntarySwitches: figure(words, at + exitWords.involuntarySwitches),
-    minorFaults: figure(words, at + exitWords.minorFaults),
-    majorFaults: figure(words, at + exitWords.majorFaults),
-  };
-}
-
-function readAncestors(words: Uint32Array, at: number, ticksPerNs: number): readonly Ancestor[] {
-  const found: Ancestor[] = [];
-  for (let index = 0; index < ancestorCount; index++) {
-    const from = at + index * ancestorSlots * 2;
-    const pid = figure(words, from);
-    // The first process of the host is below the idle task, whose number is 0.
-    if (pid === 0) break;
-    found.push({
-      pid,
-      startTicks: Math.floor(figure(words, from + 2) * ticksPerNs),
-      name: readName(words, from + 4),
-    });
-  }
-  return found;
-}
-
-function figure(words: Uint32Array, at: number): number {
-  return (words[at] ?? 0) + (words[at + 1] ?? 0) * 2 ** 32;
-}
-
-/** `comm`: sixteen bytes, filled with NUL. */
-function readName(words: Uint32Array, at: number): string {
-  let text = "";
-  // Character by character: five names come with an end, and a Buffer for each would be most of its cost.
-  for (let index = 0; index < 16; index++) {
-    const byte = ((words[at + (index >> 2)] ?? 0) >>> ((index & 3) * 8)) & 0xff;
-    if (byte === 0) break;
-    if (byte >= 0x80) return decodeName(words, at);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-function decodeName(words: Uint32Array, at: number): string {
-  const bytes = Buffer.from(words.buffer, words.byteOffset + at * 4, 16);
-  const end = bytes.indexOf(0);
-  return bytes.toString("utf8", 0, end === -1 ? 16 : end);
 }

@@ -1,4 +1,4 @@
-// storm RATE SECONDS CGROUP_PROCS: waits for a line of input, then forks RATE processes a second that end at once with
+// storm RATE SECONDS CGROUP_PROCS: waits for a line of input, then starts RATE processes a second that end at once with
 // code 3, in the cgroup whose cgroup.procs file is named, and prints how many there were.
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,9 +25,10 @@ int main(int argc, char **argv) {
 		long long due = from + made * 1000000000LL / rate, rest = due - now();
 		struct timespec pause = {rest / 1000000000LL, rest % 1000000000LL};
 		if (rest > 0) nanosleep(&pause, NULL);
-		pid_t child = fork();
+		// As posix_spawn() does: fork() copies the page tables, which on a virtual machine allows some 1,000 a second.
+		pid_t child = vfork();
 		if (child == 0) _exit(3);
-		if (child < 0) return perror("fork"), 1;
+		if (child < 0) return perror("vfork"), 1;
 		waitpid(child, NULL, 0);
 	}
 	printf("%ld\n", made);
