@@ -93,8 +93,8 @@ export function assembleApp(
       return toContainerRecord(findContainer(nameOrId, snapshot), snapshot, host.readContainerResources);
     },
     hostReport,
-    renderMetrics: async (format, encoding) => {
-      const body = host.scrapes.body(format, encoding);
+    renderMetrics: async (target, format, encoding) => {
+      const body = host.scrapes.body(target, format, encoding);
       if (body === undefined) throw new AgentError("unavailable", "no scan has ended yet");
       return { contentType: contentTypes[format], body: await body };
     },

@@ -1,4 +1,5 @@
 import type { ContainerResources } from "./api.ts";
+import { assembleMetrics } from "./assemble-metrics.ts";
 import type { Config } from "./config.ts";
 import { createDockerRuntime, type DockerRuntime } from "./containers/docker.ts";
 import { type ContainerResolver, containerCgroups, createContainerResolver } from "./containers/resolver.ts";
@@ -12,11 +13,9 @@ import { createTracker } from "./inventory/tracker.ts";
 import type { Logger } from "./log.ts";
 import { createManagerFinders } from "./managers/find-managers.ts";
 import type { ManagerFinder, ManagerParts } from "./managers/manager.ts";
-import { createExposition } from "./metrics/exposition.ts";
 import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
 import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
-import { createPiece } from "./metrics/pieces.ts";
-import { createScrapeCache, type ScrapeCache } from "./metrics/scrape-cache.ts";
+import type { ScrapeCache } from "./metrics/scrape-cache.ts";
 import type { Container, KernelUnits, Snapshot } from "./model.ts";
 import { redactArguments } from "./redact.ts";
 import { createCgroupTexts } from "./source/cgroupfs/cgroup-texts.ts";
@@ -173,18 +172,11 @@ export function assembleHost(
       setImmediate(() => void scrapes.warm());
     },
   });
-  const exposition = createExposition({
-    maxSeries: config.metricsMaxSeries,
-    topProcesses: config.metricsTopProcesses,
-  });
-  const scrapes: ScrapeCache = createScrapeCache({
-    latest: () => scanner.latest(),
-    render: async (snapshot, format) => [
-      ...exposition.render(snapshot, format),
-      createPiece(await own.render(format)),
-    ],
-    monotonicMs,
-  });
+  const scrapes = assembleMetrics(
+    config,
+    { units, cgroups, version, own, latest: () => scanner.latest(), monotonicMs },
+    log,
+  );
   return {
     units,
     source,

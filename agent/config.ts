@@ -1,6 +1,7 @@
 import { AgentError, reasonOf } from "./errors.ts";
 import { readArguments } from "./flags.ts";
 import { type LogFormat, type LogLevel, logFormats, logLevels } from "./log.ts";
+import { metricGroups, parseMetricChoice } from "./metric-choice.ts";
 import {
   asAuditSize,
   asChoice,
@@ -141,6 +142,13 @@ const settings = {
   pathProcfs: setting("path.procfs", "DIR", "/proc", "Where the host's procfs is mounted.", asPath),
   pathSysfs: setting("path.sysfs", "DIR", "/sys", "Where the host's sysfs is mounted.", asPath),
   pathRootfs: setting("path.rootfs", "DIR", "/", "Where the host's root is mounted (user names).", asPath),
+  metricsFamilies: setting(
+    "metrics.families",
+    "LIST",
+    metricGroups.join(","),
+    "Families on /metrics, by commas: a group, one of its collectors (node.cpu), or -GROUP, -COLLECTOR to leave it out.",
+    parseMetricChoice,
+  ),
   metricsMaxSeries: setting(
     "metrics.max-series",
     "COUNT",

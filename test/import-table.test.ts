@@ -17,8 +17,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   redact: [],
   flags: ["errors", "nearest"],
   "signal-names": ["errors", "nearest"],
+  "metric-choice": [],
   api: ["model"],
-  config: ["errors", "flags", "log", "setting-parsers"],
+  config: ["errors", "flags", "log", "metric-choice", "setting-parsers"],
   "netlink-batch": [],
   syscalls: ["errors", "netlink-batch"],
   source: ["model", "api", "errors", "syscalls"],
@@ -26,8 +27,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   managers: ["model", "errors", "syscalls", "containers"],
   inventory: ["model", "api", "errors", "log", "signal-names", "source", "containers", "managers"],
   control: ["model", "api", "errors", "log", "signal-names", "syscalls", "source", "containers", "managers"],
-  metrics: ["model"],
-  http: ["model", "api", "errors", "log", "nearest", "metrics"],
+  // The compatible families are tables over what source reads.
+  metrics: ["model", "metric-choice", "source"],
+  http: ["model", "api", "errors", "log", "metric-choice", "nearest", "metrics"],
   cli: ["model", "api", "errors", "flags", "nearest", "spans"],
 };
 
@@ -38,6 +40,8 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-control",
   "assemble-exec",
   "assemble-app",
+  "assemble-metrics",
+  "assemble-collectors",
 ]);
 
 /** Library → the only places that may know it. */

@@ -21,6 +21,7 @@ import type {
 } from "../api.ts";
 import type { AgentError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { ScrapeTarget } from "../metrics/scrape-cache.ts";
 import type { Snapshot } from "../model.ts";
 
 /** What the routes need of the agent, as functions. Each may throw AgentError, which becomes the answer. */
@@ -32,8 +33,9 @@ export interface AppParts {
   readonly listContainers: () => ContainerList;
   readonly getContainer: (nameOrId: string) => ContainerRecord;
   readonly hostReport: () => Promise<HostReport>;
-  /** @throws AgentError `unavailable` before the first scan */
+  /** @throws AgentError `unavailable` before the first scan, `not_found` for a group that is off */
   readonly renderMetrics: (
+    target: ScrapeTarget,
     format: "text" | "openmetrics",
     encoding: "gzip" | "identity",
   ) => Promise<{ readonly contentType: string; readonly body: Buffer }>;

@@ -12,6 +12,7 @@ import {
   programLabels,
   seriesDropped,
 } from "./families.ts";
+import { familyHead } from "./family-head.ts";
 import { createLabelTexts, labelText } from "./label-text.ts";
 import { createPieceMemo, type Piece } from "./pieces.ts";
 import { createSeriesBlocks, type Labelled, type SeriesBlocks } from "./series-blocks.ts";
@@ -91,29 +92,20 @@ function createWriter(
   // One is kept for the count of those dropped.
   let left = maxSeries - 1;
   let dropped = 0;
-  const head = ({ name, type, help }: Family): string => {
-    // OpenMetrics names a counter's family without the suffix of its series.
-    const shown = format === "openmetrics" && type === "counter" ? name.replace(/_total$/, "") : name;
-    return `# HELP ${shown} ${escapeHelp(help)}\n# TYPE ${shown} ${type}\n`;
-  };
   return {
     family: (family, blocks, subjects) => {
-      pieces.push(memo(`${format} ${family.name}`, head(family)));
+      pieces.push(memo(`${format} ${family.name}`, familyHead(family, format)));
       const rendered = blocks.render(subjects, left);
       pieces.push(...rendered.pieces);
       left -= rendered.written;
       dropped += rendered.dropped;
     },
     end: () => {
-      const text = `${head(seriesDropped)}${seriesDropped.name} ${dropped}\n`;
+      const text = `${familyHead(seriesDropped, format)}${seriesDropped.name} ${dropped}\n`;
       pieces.push(memo(`${format} ${seriesDropped.name}`, text));
       return pieces;
     },
   };
-}
-
-function escapeHelp(help: string): string {
-  return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
 /** The label of each container. Two of one name, as different runtimes can have, are told apart by the short id. */

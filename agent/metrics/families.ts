@@ -1,6 +1,7 @@
 import { containerStates, exitReasons, type ProgramTotals, processStates } from "../model.ts";
 
-export type MetricType = "counter" | "gauge" | "histogram";
+/** `untyped` is what other exporters have where the kernel does not say: OpenMetrics calls it unknown. */
+export type MetricType = "counter" | "gauge" | "histogram" | "untyped";
 
 /** What every family is described by; the README's table is made from it. */
 export interface Family {

@@ -21,6 +21,10 @@ export interface OwnMetrics {
   scanned(snapshot: Pick<Snapshot, "scanSeconds" | "problems">): void;
   acted(action: string, driver: string, outcome: string): void;
   auditFailed(): void;
+  /** @param collector `node.cpu` */
+  collectorFailed(collector: string): void;
+  /** Of a compatible group, in its last rendering. */
+  seriesDropped(family: string, count: number): void;
   /** In OpenMetrics the text ends with `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
 }
@@ -80,6 +84,18 @@ export const ownFamilies = {
     help: "Version of the agent; always 1.",
     labels: ["version"],
   },
+  collectorFailures: {
+    name: "pidward_collector_failures_total",
+    type: "counter",
+    help: "Collections of compatible families that failed.",
+    labels: ["collector"],
+  },
+  familyDropped: {
+    name: "pidward_family_series_dropped",
+    type: "gauge",
+    help: "Series of a compatible family left out of its last rendering because of --metrics.max-series.",
+    labels: ["family"],
+  },
   runtimeUp: {
     name: "pidward_runtime_up",
     type: "gauge",
@@ -104,6 +120,8 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   const problems = new Counter(settings(ownFamilies.problems));
   const actions = new Counter(settings(ownFamilies.actions));
   const auditFailures = new Counter(settings(ownFamilies.auditFailures));
+  const collectorFailures = new Counter(settings(ownFamilies.collectorFailures));
+  const familyDropped = new Gauge(settings(ownFamilies.familyDropped));
   new Gauge(settings(ownFamilies.source))
     .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
     .set(1);
@@ -138,6 +156,8 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
       for (const problem of snapshot.problems) problems.inc({ kind: problem.kind }, problem.count);
     },
     auditFailed: () => auditFailures.inc(),
+    collectorFailed: (collector) => collectorFailures.inc({ collector }),
+    seriesDropped: (family, count) => familyDropped.set({ family }, count),
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
     render: (format) => (format === "text" ? registry : open).metrics(),
   };

@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import zlib from "node:zlib";
+import type { MetricGroup } from "../metric-choice.ts";
 import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import { joinPieces, type Piece } from "./pieces.ts";
@@ -8,13 +9,24 @@ const gzip = promisify(zlib.gzip);
 
 /** How long a kind of body is made in advance after someone has last asked for it. */
 const keepWarmMs = 5 * 60_000;
+/** A scraper that comes earlier than its rhythm by this share of it still finds its body ready. */
+const earlyShare = 0.1;
+
+/** What is asked for: one group of families, or all that are on. */
+export type ScrapeTarget = MetricGroup | "all";
 
 export type Encoding = "gzip" | "identity";
 
 export interface ScrapeCacheParts {
   /** Undefined before the first scan. */
   readonly latest: () => Snapshot | undefined;
-  readonly render: (snapshot: Snapshot, format: ExpositionFormat) => Promise<readonly Piece[]>;
+  readonly render: (
+    target: ScrapeTarget,
+    snapshot: Snapshot,
+    format: ExpositionFormat,
+  ) => Promise<readonly Piece[]>;
+  /** Milliseconds from one scan to the next. */
+  readonly scanIntervalMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
 }
@@ -22,49 +34,74 @@ export interface ScrapeCacheParts {
 /** The bodies of /metrics: each rendered and compressed once for a snapshot, whoever asks how often. */
 export interface ScrapeCache {
   /** Undefined before the first scan. */
-  body(format: ExpositionFormat, encoding: Encoding): Promise<Buffer> | undefined;
-  /** Makes what was asked for of late, so that it is ready when the next scrape comes. Call it after each scan. */
+  body(target: ScrapeTarget, format: ExpositionFormat, encoding: Encoding): Promise<Buffer> | undefined;
+  /**
+   * Makes what was asked for of late, so that it is ready when the next scrape comes: those of one who comes every
+   * fifteen seconds not for each scan, but when it is about time. Call it after each scan.
+   */
   warm(): Promise<void>;
 }
 
+interface Asked {
+  readonly target: ScrapeTarget;
+  readonly format: ExpositionFormat;
+  readonly encoding: Encoding;
+  readonly at: number;
+  /** Since the time before; 0: it was the first. */
+  readonly everyMs: number;
+}
+
 export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
-  const rendered = new Map<ExpositionFormat, { snapshot: Snapshot; pieces: Promise<readonly Piece[]> }>();
+  const rendered = new Map<string, { snapshot: Snapshot; pieces: Promise<readonly Piece[]> }>();
   const bodies = new Map<string, { snapshot: Snapshot; body: Promise<Buffer> }>();
-  const askedAt = new Map<string, { format: ExpositionFormat; encoding: Encoding; at: number }>();
-  const piecesOf = (snapshot: Snapshot, format: ExpositionFormat): Promise<readonly Piece[]> => {
-    const known = rendered.get(format);
+  const asked = new Map<string, Asked>();
+  const piecesOf = (target: ScrapeTarget, snapshot: Snapshot, format: ExpositionFormat) => {
+    const key = `${target} ${format}`;
+    const known = rendered.get(key);
     if (known?.snapshot === snapshot) return known.pieces;
-    const pieces = parts.render(snapshot, format);
-    rendered.set(format, { snapshot, pieces });
+    const pieces = parts.render(target, snapshot, format);
+    rendered.set(key, { snapshot, pieces });
     return pieces;
   };
-  const bodyOf = (snapshot: Snapshot, format: ExpositionFormat, encoding: Encoding): Promise<Buffer> => {
-    const key = `${format} ${encoding}`;
+  const bodyOf = (
+    target: ScrapeTarget,
+    snapshot: Snapshot,
+    format: ExpositionFormat,
+    encoding: Encoding,
+  ): Promise<Buffer> => {
+    const key = `${target} ${format} ${encoding}`;
     const known = bodies.get(key);
     if (known?.snapshot === snapshot) return known.body;
     // Level 1: the higher ones cost several times as much and save a few percent. Compressing each piece once and joining
     // them costs more than all at once: setting up the compressor is most of it.
     const body =
       encoding === "identity"
-        ? piecesOf(snapshot, format).then(joinPieces)
-        : bodyOf(snapshot, format, "identity").then((plain) => gzip(plain, { level: 1 }));
+        ? piecesOf(target, snapshot, format).then(joinPieces)
+        : bodyOf(target, snapshot, format, "identity").then((plain) => gzip(plain, { level: 1 }));
     bodies.set(key, { snapshot, body });
     return body;
   };
+  /** Whether the next scrape may come before the next scan. */
+  const isDue = ({ at, everyMs }: Asked): boolean =>
+    parts.monotonicMs() + 2 * parts.scanIntervalMs >= at + everyMs * (1 - earlyShare);
   return {
-    body: (format, encoding) => {
+    body: (target, format, encoding) => {
       const snapshot = parts.latest();
-      askedAt.set(`${format} ${encoding}`, { format, encoding, at: parts.monotonicMs() });
-      return snapshot && bodyOf(snapshot, format, encoding);
+      const key = `${target} ${format} ${encoding}`;
+      const at = parts.monotonicMs();
+      const before = asked.get(key);
+      asked.set(key, { target, format, encoding, at, everyMs: before === undefined ? 0 : at - before.at });
+      return snapshot && bodyOf(target, snapshot, format, encoding);
     },
     warm: async () => {
       const snapshot = parts.latest();
       if (snapshot === undefined) return;
-      for (const [key, { format, encoding, at }] of askedAt) {
-        if (parts.monotonicMs() - at > keepWarmMs) {
-          askedAt.delete(key);
+      for (const [key, one] of asked) {
+        if (parts.monotonicMs() - one.at > keepWarmMs) {
+          asked.delete(key);
           bodies.delete(key);
-        } else await bodyOf(snapshot, format, encoding);
+          rendered.delete(`${one.target} ${one.format}`);
+        } else if (isDue(one)) await bodyOf(one.target, snapshot, one.format, one.encoding);
       }
     },
   };

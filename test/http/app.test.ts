@@ -48,7 +48,7 @@ const parts: AppParts = {
     throw new AgentError("ambiguous", `"${name}" fits 2 containers`, { details: { candidates: ["a", "b"] } });
   },
   hostReport: notUsed,
-  renderMetrics: async (format, encoding) => {
+  renderMetrics: async (_target, format, encoding) => {
     const body = Buffer.from("pidward_up 1\n".repeat(100));
     return {
       contentType: `text/plain; of=${format}`,

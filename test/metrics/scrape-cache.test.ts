@@ -9,8 +9,9 @@ function makeCache() {
   const state = { snapshot: undefined as Snapshot | undefined, now: 0, rendered: [] as string[] };
   const cache = createScrapeCache({
     latest: () => state.snapshot,
-    render: async (snapshot, format) => {
-      state.rendered.push(format);
+    scanIntervalMs: 1_000,
+    render: async (target, snapshot, format) => {
+      state.rendered.push(target === "all" ? format : target);
       return [createPiece("taken "), createPiece(String(snapshot.takenAt))];
     },
     monotonicMs: () => state.now,
@@ -20,32 +21,52 @@ function makeCache() {
 
 test("a body is rendered once for a snapshot, whatever the encoding, and anew for the next", async () => {
   const { state, cache } = makeCache();
-  expect(cache.body("text", "gzip")).toBeUndefined();
+  expect(cache.body("all", "text", "gzip")).toBeUndefined();
   state.snapshot = healthyScene();
   const [plain, again, packed] = await Promise.all([
-    cache.body("text", "identity"),
-    cache.body("text", "identity"),
-    cache.body("text", "gzip"),
+    cache.body("all", "text", "identity"),
+    cache.body("all", "text", "identity"),
+    cache.body("all", "text", "gzip"),
   ]);
   expect(again).toBe(plain);
   expect(packed && zlib.gunzipSync(packed).toString()).toBe(plain?.toString());
   expect(state.rendered).toEqual(["text"]);
   state.snapshot = { ...healthyScene(), takenAt: 5 };
-  expect((await cache.body("text", "identity"))?.toString()).toBe("taken 5");
+  expect((await cache.body("all", "text", "identity"))?.toString()).toBe("taken 5");
   expect(state.rendered).toEqual(["text", "text"]);
 });
 
 test("what was asked for of late is ready before it is asked for again, and given up when nobody comes", async () => {
   const { state, cache } = makeCache();
   state.snapshot = healthyScene();
-  await cache.body("openmetrics", "gzip");
+  await cache.body("all", "openmetrics", "gzip");
   state.snapshot = healthyScene();
   await cache.warm();
   expect(state.rendered).toEqual(["openmetrics", "openmetrics"]);
-  await cache.body("openmetrics", "gzip");
+  await cache.body("all", "openmetrics", "gzip");
   expect(state.rendered).toHaveLength(2);
   state.now = 6 * 60_000;
   state.snapshot = healthyScene();
   await cache.warm();
   expect(state.rendered).toHaveLength(2);
+});
+
+test("for one who comes every fifteen seconds a body is made when it is about time, not for each scan", async () => {
+  const { state, cache } = makeCache();
+  for (const now of [0, 15_000]) {
+    Object.assign(state, { now, snapshot: healthyScene() });
+    await cache.body("node", "text", "identity");
+  }
+  const made = state.rendered.length;
+  for (state.now = 16_000; state.now < 26_000; state.now += 1_000) {
+    state.snapshot = healthyScene();
+    await cache.warm();
+  }
+  expect(state.rendered).toHaveLength(made);
+  Object.assign(state, { now: 29_500, snapshot: healthyScene() });
+  await cache.warm();
+  expect(state.rendered).toHaveLength(made + 1);
+  Object.assign(state, { now: 30_000 });
+  await cache.body("node", "text", "identity");
+  expect(state.rendered).toEqual(["node", "node", "node"]);
 });

@@ -1,22 +1,29 @@
+import { metricGroups } from "../../metric-choice.ts";
+import type { ScrapeTarget } from "../../metrics/scrape-cache.ts";
 import type { AppParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 
 export function metricRoutes(parts: AppParts): readonly Route[] {
-  return [
+  const metrics = (target: ScrapeTarget, path: string, summary: string): Route =>
     route({
       method: "get",
-      path: parts.telemetryPath,
-      summary: "The metrics, as Prometheus text 0.0.4 or OpenMetrics by Accept",
+      path,
+      summary,
       answer: { contentType: "text/plain" },
       handle: async ({ request, response }) => {
         const format = prefersOpenMetrics(request.get("accept") ?? "") ? "openmetrics" : "text";
         const encoding = request.acceptsEncodings("gzip", "identity") === "gzip" ? "gzip" : "identity";
-        const { contentType, body } = await parts.renderMetrics(format, encoding);
+        const { contentType, body } = await parts.renderMetrics(target, format, encoding);
         response.set({ "Content-Type": contentType, Vary: "Accept, Accept-Encoding" });
         if (encoding === "gzip") response.set("Content-Encoding", encoding);
         response.send(body);
       },
-    }),
+    });
+  return [
+    metrics("all", parts.telemetryPath, "The metrics, as Prometheus text 0.0.4 or OpenMetrics by Accept"),
+    ...metricGroups.map((group) =>
+      metrics(group, `${parts.telemetryPath}/${group}`, `Of the metrics only those of the family ${group}`),
+    ),
   ];
 }
 

@@ -1,0 +1,20 @@
+import type { Config } from "./config.ts";
+import type { Logger } from "./log.ts";
+import type { Collector } from "./metrics/samples.ts";
+import type { KernelUnits } from "./model.ts";
+import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
+
+/** What collectors read by. */
+export interface CollectorHost {
+  readonly units: KernelUnits;
+  readonly cgroups: CgroupLayout;
+  readonly version: string;
+}
+
+/**
+ * Every collector, in the order in which its families are shown; those that are off are left out by the caller.
+ * @throws AgentError when a setting of one does not fit
+ */
+export function listCollectors(_config: Config, _host: CollectorHost, _log: Logger): readonly Collector[] {
+  return [];
+}
