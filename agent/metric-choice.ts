@@ -5,7 +5,7 @@ export type MetricGroup = (typeof metricGroups)[number];
 export type CompatibleGroup = Exclude<MetricGroup, "pidward">;
 
 /** The parts of each group that can be switched, and whether they are on when the group is. */
-export const metricCollectors = {
+const metricCollectors = {
   container: {
     cpu: true,
     memory: true,
