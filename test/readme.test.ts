@@ -13,6 +13,7 @@ import {
   processLabels,
   programFamilies,
   programLabels,
+  programsFolded,
   seriesDropped,
 } from "../agent/metrics/families.ts";
 import { ownFamilies } from "../agent/metrics/own-metrics.ts";
@@ -58,6 +59,7 @@ function metricsTable(): string {
     [containerInfo, []],
     ...containerFamilies.map((family) => [family, containerLabels] as const),
     ...processFamilies.map((family) => [family, processLabels] as const),
+    [programsFolded, []],
     [seriesDropped, []],
     ...Object.values(ownFamilies).map((family) => [family, []] as const),
   ];
