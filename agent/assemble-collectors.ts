@@ -1,20 +1,27 @@
+import { assembleNodeHost } from "./assemble-node-host.ts";
 import type { Config } from "./config.ts";
 import type { Logger } from "./log.ts";
+import { listNodeCollectors } from "./metrics/compat/node/collectors.ts";
 import type { Collector } from "./metrics/samples.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
+import type { Syscalls } from "./syscalls.ts";
 
 /** What collectors read by. */
 export interface CollectorHost {
   readonly units: KernelUnits;
   readonly cgroups: CgroupLayout;
   readonly version: string;
+  /** Undefined where koffi cannot be had. */
+  readonly syscalls: Syscalls | undefined;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
 }
 
 /**
  * Every collector, in the order in which its families are shown; those that are off are left out by the caller.
  * @throws AgentError when a setting of one does not fit
  */
-export function listCollectors(_config: Config, _host: CollectorHost, _log: Logger): readonly Collector[] {
-  return [];
+export function listCollectors(config: Config, host: CollectorHost, _log: Logger): readonly Collector[] {
+  return [...listNodeCollectors(assembleNodeHost(config, host))];
 }

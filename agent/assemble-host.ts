@@ -175,7 +175,7 @@ export function assembleHost(
   });
   const scrapes = assembleMetrics(
     config,
-    { units, cgroups, version, own, latest: () => scanner.latest(), monotonicMs },
+    { units, cgroups, version, syscalls, own, latest: () => scanner.latest(), monotonicMs },
     log,
   );
   return {

@@ -42,6 +42,7 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-app",
   "assemble-metrics",
   "assemble-collectors",
+  "assemble-node-host",
 ]);
 
 /** Library → the only places that may know it. */
