@@ -1,5 +1,6 @@
 import type { Config } from "./config.ts";
 import type { Logger } from "./log.ts";
+import { createNamedProcessCollectors, type NamedProcessParts } from "./metrics/compat/process-exporter.ts";
 import type { Collector } from "./metrics/samples.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
@@ -9,12 +10,15 @@ export interface CollectorHost {
   readonly units: KernelUnits;
   readonly cgroups: CgroupLayout;
   readonly version: string;
+  /** What is summed for namedprocess_*; undefined while nobody wants it. */
+  readonly groups: Omit<NamedProcessParts, "version"> | undefined;
 }
 
 /**
  * Every collector, in the order in which its families are shown; those that are off are left out by the caller.
  * @throws AgentError when a setting of one does not fit
  */
-export function listCollectors(_config: Config, _host: CollectorHost, _log: Logger): readonly Collector[] {
-  return [];
+export function listCollectors(_config: Config, host: CollectorHost, _log: Logger): readonly Collector[] {
+  const { groups, version } = host;
+  return [...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version }))];
 }
