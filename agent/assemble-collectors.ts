@@ -2,6 +2,7 @@ import { assembleNodeHost } from "./assemble-node-host.ts";
 import type { Config } from "./config.ts";
 import type { Logger } from "./log.ts";
 import { listNodeCollectors } from "./metrics/compat/node/collectors.ts";
+import { createNamedProcessCollectors, type NamedProcessParts } from "./metrics/compat/process-exporter.ts";
 import type { Collector } from "./metrics/samples.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
@@ -16,6 +17,8 @@ export interface CollectorHost {
   readonly syscalls: Syscalls | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
+  /** What is summed for namedprocess_*; undefined while nobody wants it. */
+  readonly groups: Omit<NamedProcessParts, "version"> | undefined;
 }
 
 /**
@@ -23,5 +26,9 @@ export interface CollectorHost {
  * @throws AgentError when a setting of one does not fit
  */
 export function listCollectors(config: Config, host: CollectorHost, _log: Logger): readonly Collector[] {
-  return [...listNodeCollectors(assembleNodeHost(config, host))];
+  const { groups, version } = host;
+  return [
+    ...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version })),
+    ...listNodeCollectors(assembleNodeHost(config, host)),
+  ];
 }

@@ -16,6 +16,8 @@ export const asPath = (text: string): string => {
   if (!text.startsWith("/")) throw new Error(`"${text}" is not an absolute path`);
   return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
 };
+/** Undefined for an empty text. */
+export const asOptionalPath = (text: string): string | undefined => (text === "" ? undefined : asPath(text));
 export const asUrlPath = (text: string): string => {
   if (!/^\/[\w./-]+$/.test(text)) throw new Error(`"${text}" is not a path like /metrics`);
   return text;

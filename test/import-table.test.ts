@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   flags: ["errors", "nearest"],
   "signal-names": ["errors", "nearest"],
   "metric-choice": [],
+  "named-groups": [],
   api: ["model"],
   config: ["errors", "flags", "log", "metric-choice", "setting-parsers"],
   "netlink-batch": [],
@@ -25,10 +26,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   source: ["model", "api", "errors", "syscalls"],
   containers: ["model", "errors"],
   managers: ["model", "errors", "syscalls", "containers"],
-  inventory: ["model", "api", "errors", "log", "signal-names", "source", "containers", "managers"],
+  inventory: [
+    "model",
+    "api",
+    "errors",
+    "log",
+    "named-groups",
+    "signal-names",
+    "source",
+    "containers",
+    "managers",
+  ],
   control: ["model", "api", "errors", "log", "signal-names", "syscalls", "source", "containers", "managers"],
   // The compatible families are tables over what source reads.
-  metrics: ["model", "metric-choice", "source"],
+  metrics: ["model", "metric-choice", "named-groups", "source"],
   http: ["model", "api", "errors", "log", "metric-choice", "nearest", "metrics"],
   cli: ["model", "api", "errors", "flags", "nearest", "spans"],
 };
@@ -43,6 +54,7 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-metrics",
   "assemble-collectors",
   "assemble-node-host",
+  "assemble-groups",
 ]);
 
 /** Library → the only places that may know it. */
@@ -59,6 +71,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "string-argv": ["control"],
   "string-width": ["cli"],
   "fastest-levenshtein": ["nearest"],
+  yaml: ["inventory"],
+  re2js: ["inventory"],
 };
 
 /** Files over 300 lines: api.ts is a list of shapes, which is better read in one place. */
