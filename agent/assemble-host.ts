@@ -174,7 +174,7 @@ export function assembleHost(
   });
   const scrapes = assembleMetrics(
     config,
-    { units, cgroups, version, own, latest: () => scanner.latest(), monotonicMs },
+    { units, cgroups, version, runtimes, own, latest: () => scanner.latest(), monotonicMs },
     log,
   );
   return {

@@ -13,7 +13,6 @@ import type { Snapshot } from "./model.ts";
 export interface MetricsParts extends CollectorHost {
   readonly own: OwnMetrics;
   readonly latest: () => Snapshot | undefined;
-  readonly monotonicMs: () => number;
 }
 
 /**
