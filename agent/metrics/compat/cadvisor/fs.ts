@@ -48,8 +48,8 @@ function families(partsOf: (subject: CgroupSubject) => readonly Part[]): readonl
 }
 
 const onDisk = /^(ext[234]|xfs|btrfs|zfs|f2fs)$/;
-/** Those that engines make for their containers are not the host's. */
-const ofEngines = /\/(docker|containerd|containers|kubelet|netns)\//;
+/** In memory, and nobody's to fill: those that engines make for their containers, and those that hold mounts only. */
+const ofNobody = /^\/sys\/|\/(docker|containerd|containers|kubelet|netns)\//;
 const mostMounts = 64;
 
 /**
@@ -61,7 +61,7 @@ function hostMounts(mounts: readonly Mount[]): ReadonlyMap<string, Mount> {
   for (const mount of mounts) {
     if (found.size === mostMounts) break;
     if (onDisk.test(mount.type) && !found.has(mount.source)) found.set(mount.source, mount);
-    if (mount.type === "tmpfs" && !ofEngines.test(mount.point)) found.set(mount.point, mount);
+    if (mount.type === "tmpfs" && !ofNobody.test(mount.point)) found.set(mount.point, mount);
   }
   return found;
 }

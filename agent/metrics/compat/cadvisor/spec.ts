@@ -81,7 +81,7 @@ function memoryFamilies({ memory }: SpecParts): readonly CgroupFamily[] {
 
 function timeFamilies({ bootSeconds }: SpecParts, { takenAt }: Snapshot): readonly CgroupFamily[] {
   const created = ({ path, container, createdMs }: CgroupSubject): number =>
-    path === "/" ? bootSeconds : Math.floor((container?.createdAt ?? createdMs) / 1000);
+    path === "/" ? Math.floor(bootSeconds) : Math.floor((container?.createdAt ?? createdMs) / 1000);
   return [
     figure("container_last_seen", "gauge", "Last time a container was seen by the exporter", () =>
       Math.floor(takenAt / 1000),
