@@ -7,6 +7,7 @@ import { createCadvisorCollectors } from "./metrics/compat/cadvisor/cadvisor-col
 import type { Collector } from "./metrics/samples.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
+import { createFileSystemSizes } from "./source/machine/file-system-sizes.ts";
 
 /** What collectors read by. */
 export interface CollectorHost {
@@ -40,6 +41,7 @@ function cadvisorCollectors(config: Config, host: CollectorHost, log: Logger): r
     ownContainer,
     isLabelWanted: config.containersLabels,
     engineVersion: () => host.runtimes.map((runtime) => runtime.status().version ?? "").find(Boolean) ?? "",
+    fileSystems: createFileSystemSizes(),
     measureLayer: async (id) => {
       const runtime = host.runtimes.find((one) => one.list().some((container) => container.id === id));
       return runtime?.measureLayer(id);

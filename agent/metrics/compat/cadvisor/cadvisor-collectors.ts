@@ -2,7 +2,7 @@ import type { KernelUnits } from "../../../model.ts";
 import { createAccounts } from "../../../source/cgroupfs/account-reader.ts";
 import { createCgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
 import type { CgroupLayout } from "../../../source/cgroupfs/layout.ts";
-import { createFileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
+import type { FileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
 import { type MachineFacts, readMachineFacts } from "../../../source/machine/machine-facts.ts";
 import type { Collector } from "../../samples.ts";
 import { tableCollector } from "./cgroup-family.ts";
@@ -36,6 +36,7 @@ export interface CadvisorParts {
   readonly ownContainer: (path: string) => string | undefined;
   readonly isLabelWanted: (label: string) => boolean;
   readonly engineVersion: () => string;
+  readonly fileSystems: FileSystemSizes;
   readonly measureLayer: MeasureLayer;
   readonly onLayerFailure: (error: unknown) => void;
 }
@@ -66,7 +67,7 @@ export function createCadvisorCollectors(parts: CadvisorParts): readonly Collect
     createFsCollector(subjects, {
       procRoot,
       rootfs,
-      sizes: createFileSystemSizes(),
+      sizes: parts.fileSystems,
       layers: createLayerSizes(measureLayer, monotonicMs, onLayerFailure),
     }),
     createNetworkCollector(subjects, { procRoot, monotonicMs }),
