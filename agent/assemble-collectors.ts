@@ -1,5 +1,7 @@
+import { assembleCadvisor } from "./assemble-cadvisor.ts";
 import { assembleNodeHost } from "./assemble-node-host.ts";
 import type { Config } from "./config.ts";
+import type { ContainerLayers, ContainerRuntime } from "./containers/runtime.ts";
 import type { Logger } from "./log.ts";
 import { listNodeCollectors } from "./metrics/compat/node/collectors.ts";
 import { createNamedProcessCollectors, type NamedProcessParts } from "./metrics/compat/process-exporter.ts";
@@ -17,6 +19,7 @@ export interface CollectorHost {
   readonly syscalls: Syscalls | undefined;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
+  readonly runtimes: readonly (Pick<ContainerRuntime, "status" | "list"> & ContainerLayers)[];
   /** What is summed for namedprocess_*; undefined while nobody wants it. */
   readonly groups: Omit<NamedProcessParts, "version"> | undefined;
 }
@@ -25,9 +28,10 @@ export interface CollectorHost {
  * Every collector, in the order in which its families are shown; those that are off are left out by the caller.
  * @throws AgentError when a setting of one does not fit
  */
-export function listCollectors(config: Config, host: CollectorHost, _log: Logger): readonly Collector[] {
+export function listCollectors(config: Config, host: CollectorHost, log: Logger): readonly Collector[] {
   const { groups, version } = host;
   return [
+    ...assembleCadvisor(config, host, log),
     ...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version })),
     ...listNodeCollectors(assembleNodeHost(config, host)),
   ];

@@ -184,7 +184,7 @@ export function assembleHost(
   });
   const scrapes = assembleMetrics(
     config,
-    { units, cgroups, version, syscalls, groups, own, latest: () => scanner.latest(), monotonicMs },
+    { units, cgroups, version, syscalls, runtimes, groups, own, latest: () => scanner.latest(), monotonicMs },
     log,
   );
   return {

@@ -5,6 +5,7 @@ import { metricGroups, parseMetricChoice } from "./metric-choice.ts";
 import {
   asAuditSize,
   asChoice,
+  asContainerLabels,
   asCount,
   asKeptFiles,
   asListenAddress,
@@ -156,6 +157,13 @@ const settings = {
     "50000",
     'Bound on all series; the smallest programs beyond it are summed into program="other".',
     asCount(1000),
+  ),
+  containersLabels: setting(
+    "containers.labels",
+    "REGEX",
+    "com\\.docker\\.(compose|swarm)\\..+|com\\.docker\\.stack\\.namespace",
+    "Labels of containers that container_* bear as container_label_…: an expression for the whole name, all or none.",
+    asContainerLabels,
   ),
   metricsTopProcesses: setting(
     "metrics.top-processes",

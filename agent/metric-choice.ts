@@ -13,6 +13,7 @@ const metricCollectors = {
     fs: true,
     network: true,
     process: true,
+    sockets: false,
     pressure: true,
     oom: true,
     load: true,

@@ -43,6 +43,18 @@ export const asChoice =
     return found;
   };
 
+/** Tells of a label's name whether it is chosen. */
+export function asContainerLabels(text: string): (label: string) => boolean {
+  if (text === "all") return () => true;
+  if (text === "none" || text === "") return () => false;
+  try {
+    const form = new RegExp(`^(?:${text})$`);
+    return (label) => form.test(label);
+  } catch {
+    throw new Error(`"${text}" is neither an expression, all nor none`);
+  }
+}
+
 /**
  * Reads `127.0.0.1:10776`, `[::1]:10776`, `:10776` (all addresses).
  * @throws Error that names the text

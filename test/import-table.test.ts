@@ -53,6 +53,7 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-app",
   "assemble-metrics",
   "assemble-collectors",
+  "assemble-cadvisor",
   "assemble-node-host",
   "assemble-groups",
 ]);

@@ -68,7 +68,7 @@ export async function renderNode(
     maxSeries: 100_000,
     monotonicMs: () => 0,
     onFailure,
-    onDropped: () => {},
+    onRendered: () => {},
   });
   return joinPieces(await group.render(snapshot, "text")).toString();
 }
