@@ -9,6 +9,7 @@ import {
   containerInfo,
   containerLabels,
   type Family,
+  managedProgramState,
   processFamilies,
   processLabels,
   programFamilies,
@@ -55,6 +56,7 @@ function errorsTable(): string {
 function metricsTable(): string {
   const families: readonly (readonly [Family, readonly string[]])[] = [
     ...programFamilies.map((family) => [family, programLabels] as const),
+    [managedProgramState, []],
     [containerInfo, []],
     ...containerFamilies.map((family) => [family, containerLabels] as const),
     ...processFamilies.map((family) => [family, processLabels] as const),

@@ -5,6 +5,7 @@ import {
   containerInfo,
   containerLabels,
   type Family,
+  managedProgramState,
   type ProcessSubject,
   processFamilies,
   processLabels,
@@ -39,6 +40,8 @@ export function createExposition(parts: ExpositionParts): Exposition {
   const infoTexts = createLabelTexts(containerInfo.labels);
   const info = createSeriesBlocks(containerInfo);
   const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
+  const managedTexts = createLabelTexts(managedProgramState.labels);
+  const managed = createSeriesBlocks(managedProgramState);
   const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const memo = createPieceMemo();
@@ -63,6 +66,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
         text: programTexts([nameOf(program.container), program.name]),
       }));
       for (const { family, blocks } of ofPrograms) writer.family(family, blocks, programs);
+      writer.family(managedProgramState, managed, managedSubjects(snapshot, nameOf, managedTexts));
       const processes = topProcesses(snapshot, parts.topProcesses).map(({ row, program }) => ({
         subject: processSubject(row, snapshot),
         text: labelText(processLabels, [
@@ -133,6 +137,18 @@ function countZombies({ table, containerOf, containers }: Snapshot): readonly nu
       counts[container] = (counts[container] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Two managers of a kind in one container can have programs of one name: each series stands once. */
+function managedSubjects(
+  { managed }: Snapshot,
+  nameOf: (container: number) => string,
+  textOf: (values: readonly string[]) => string,
+): readonly Labelled<undefined>[] {
+  const texts = managed.map(({ container, manager, name, state, condition }) =>
+    textOf([nameOf(container), manager, name, state, condition]),
+  );
+  return [...new Set(texts)].map((text) => ({ subject: undefined, text }));
 }
 
 function processSubject(row: number, { table }: Snapshot): ProcessSubject {
