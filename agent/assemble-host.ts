@@ -13,7 +13,6 @@ import { createTracker } from "./inventory/tracker.ts";
 import type { Logger } from "./log.ts";
 import { createManagerFinders } from "./managers/find-managers.ts";
 import type { ManagerFinder, ManagerParts } from "./managers/manager.ts";
-import { programFamilies, seriesPerSubject } from "./metrics/families.ts";
 import { createOwnMetrics, type OwnMetrics } from "./metrics/own-metrics.ts";
 import type { ScrapeCache } from "./metrics/scrape-cache.ts";
 import type { Container, KernelUnits, Snapshot } from "./model.ts";
@@ -90,6 +89,9 @@ export interface EventSource {
 /** Events that a reader which comes back can still have. */
 const rememberedEvents = 10_000;
 
+/** Programs that are kept apart: names come from containers, which could make up endless ones. */
+const maxPrograms = 20_000;
+
 export function monotonicMs(): number {
   return performance.now();
 }
@@ -140,8 +142,7 @@ export function assembleHost(
     resolve: resolver.resolve,
     knownContainers: resolver.known,
     units,
-    // The rest is for containers and single processes.
-    maxPrograms: Math.floor((config.metricsMaxSeries * 0.8) / seriesPerSubject(programFamilies)),
+    maxPrograms,
   });
   // In base 36: the run's start tells its ids from those of other runs.
   const events = createEventJournal(Date.now().toString(36), rememberedEvents, units);

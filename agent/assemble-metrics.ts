@@ -8,6 +8,7 @@ import { createExposition, type ExpositionFormat } from "./metrics/exposition.ts
 import type { OwnMetrics } from "./metrics/own-metrics.ts";
 import { createPiece, type Piece } from "./metrics/pieces.ts";
 import { createScrapeCache, type ScrapeCache, type ScrapeTarget } from "./metrics/scrape-cache.ts";
+import { createSeriesShares } from "./metrics/series-shares.ts";
 import type { Snapshot } from "./model.ts";
 
 export interface MetricsParts extends CollectorHost {
@@ -22,15 +23,13 @@ export interface MetricsParts extends CollectorHost {
  */
 export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger): ScrapeCache {
   const chosen = config.metricsFamilies;
-  const exposition = createExposition({
-    maxSeries: config.metricsMaxSeries,
-    topProcesses: config.metricsTopProcesses,
-  });
+  const exposition = createExposition({ topProcesses: config.metricsTopProcesses });
+  const shares = createSeriesShares(config.metricsMaxSeries, [...chosen.keys()]);
   const warn = warnOnce(log);
   const render = new Map<MetricGroup, RenderGroup>();
   if (chosen.has("pidward")) {
     render.set("pidward", async (snapshot, format) => [
-      ...exposition.render(snapshot, format),
+      ...exposition.render(snapshot, format, shares.ofOwn()),
       createPiece((await parts.own.render(format)).replace(/# EOF\n$/, "")),
     ]);
   }
@@ -42,13 +41,16 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
     const { render: renderGroup } = createCollectorGroup({
       group,
       collectors: collectors.filter((one) => one.group === (group satisfies CompatibleGroup)),
-      maxSeries: config.metricsMaxSeries,
+      maxSeries: shares.of(group),
       monotonicMs: parts.monotonicMs,
       onFailure: (collector, error) => {
         parts.own.collectorFailed(collector);
         warn(collector, error);
       },
-      onDropped: parts.own.seriesDropped,
+      onRendered: (written, dropped) => {
+        shares.used(group, written);
+        parts.own.seriesDropped(group, dropped);
+      },
     });
     render.set(group, renderGroup);
   }
@@ -57,10 +59,12 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
     scanIntervalMs: config.scanInterval,
     monotonicMs: parts.monotonicMs,
     render: async (target, snapshot, format) => {
-      const pieces: Piece[] = [];
-      for (const one of renderersOf(target, render)) pieces.push(...(await one(snapshot, format)));
-      if (format === "openmetrics") pieces.push(createPiece("# EOF\n"));
-      return pieces;
+      const groups: (readonly Piece[])[] = [];
+      // pidward's own, which stand first, come last: they get the series that the others leave.
+      for (const one of [...renderersOf(target, render)].reverse())
+        groups.unshift(await one(snapshot, format));
+      const end = format === "openmetrics" ? [createPiece("# EOF\n")] : [];
+      return [...groups.flat(), ...end];
     },
   });
 }

@@ -152,8 +152,8 @@ const settings = {
   metricsMaxSeries: setting(
     "metrics.max-series",
     "COUNT",
-    "100000",
-    'Bound on the series of pidward_*; programs beyond it are summed into program="other".',
+    "50000",
+    'Bound on all series; the smallest programs beyond it are summed into program="other".',
     asCount(1000),
   ),
   metricsTopProcesses: setting(

@@ -14,6 +14,7 @@ import {
   processLabels,
   programFamilies,
   programLabels,
+  programsFolded,
   seriesDropped,
 } from "../agent/metrics/families.ts";
 import { ownFamilies } from "../agent/metrics/own-metrics.ts";
@@ -56,10 +57,11 @@ function errorsTable(): string {
 function metricsTable(): string {
   const families: readonly (readonly [Family, readonly string[]])[] = [
     ...programFamilies.map((family) => [family, programLabels] as const),
-    [managedProgramState, []],
     [containerInfo, []],
     ...containerFamilies.map((family) => [family, containerLabels] as const),
     ...processFamilies.map((family) => [family, processLabels] as const),
+    [managedProgramState, []],
+    [programsFolded, []],
     [seriesDropped, []],
     ...Object.values(ownFamilies).map((family) => [family, []] as const),
   ];

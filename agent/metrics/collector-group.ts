@@ -14,8 +14,8 @@ export interface CollectorGroupParts {
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
   readonly onFailure: (collector: string, error: unknown) => void;
-  /** Series left out because of `maxSeries`. */
-  readonly onDropped: (group: CompatibleGroup, count: number) => void;
+  /** How many series a rendering has, and how many were left out because of `maxSeries`. */
+  readonly onRendered: (written: number, dropped: number) => void;
 }
 
 /** The families of a compatible group. What is collected for a snapshot is collected once, whatever the format. */
@@ -31,8 +31,8 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
   };
   return {
     render: async (snapshot, format) => {
-      const { text, dropped } = renderSamples(await collected(snapshot), format, parts.maxSeries);
-      parts.onDropped(parts.group, dropped);
+      const { text, written, dropped } = renderSamples(await collected(snapshot), format, parts.maxSeries);
+      parts.onRendered(written, dropped);
       return text === "" ? [] : [createPiece(text)];
     },
   };

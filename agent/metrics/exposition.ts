@@ -11,11 +11,14 @@ import {
   processLabels,
   programFamilies,
   programLabels,
+  programsFolded,
   seriesDropped,
+  seriesPerSubject,
 } from "./families.ts";
 import { familyHead } from "./family-head.ts";
 import { createLabelTexts, labelText } from "./label-text.ts";
 import { createPieceMemo, type Piece } from "./pieces.ts";
+import { createProgramFold, type FoldedPrograms, otherLabel } from "./program-fold.ts";
 import { createSeriesBlocks, type Labelled, type SeriesBlocks } from "./series-blocks.ts";
 import { topProcesses } from "./top-processes.ts";
 
@@ -23,15 +26,16 @@ import { topProcesses } from "./top-processes.ts";
 export type ExpositionFormat = "text" | "openmetrics";
 
 export interface ExpositionParts {
-  /** Most series of pidward_*; what is beyond is left out and counted. */
-  readonly maxSeries: number;
   /** Single processes: so many by CPU and so many by memory. */
   readonly topProcesses: number;
 }
 
 /** Renders snapshots. What is the same in the next rendering is the same piece: little of a host changes in a second. */
 export interface Exposition {
-  render(snapshot: Snapshot, format: ExpositionFormat): readonly Piece[];
+  /**
+   * @param maxSeries programs are folded to fit; what of the rest is still beyond is left out and counted
+   */
+  render(snapshot: Snapshot, format: ExpositionFormat, maxSeries: number): readonly Piece[];
 }
 
 export function createExposition(parts: ExpositionParts): Exposition {
@@ -45,11 +49,25 @@ export function createExposition(parts: ExpositionParts): Exposition {
   const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const memo = createPieceMemo();
+  const fold = createProgramFold();
+  let last:
+    | { readonly snapshot: Snapshot; readonly maxSeries: number; readonly folded: FoldedPrograms }
+    | undefined;
+  /** Once for a snapshot: counters go on from one to the next. */
+  const foldOnce = (snapshot: Snapshot, maxSeries: number): FoldedPrograms => {
+    if (last?.snapshot !== snapshot || last.maxSeries !== maxSeries) {
+      const rest = maxSeries - seriesBeside(snapshot, parts.topProcesses, maxSeries);
+      const most = Math.max(1, Math.floor(rest / seriesPerSubject(programFamilies)));
+      last = { snapshot, maxSeries, folded: fold(snapshot, most) };
+    }
+    return last.folded;
+  };
   return {
-    render: (snapshot, format) => {
-      const names = distinctLabels(snapshot.containers);
+    render: (snapshot, format, maxSeries) => {
+      const { kept, other, folded } = foldOnce(snapshot, maxSeries);
+      const names = distinctLabels(snapshot.containers, other === undefined ? [] : [otherLabel]);
       const nameOf = (container: number): string => names[container] ?? "";
-      const writer = createWriter(format, parts.maxSeries, memo);
+      const writer = createWriter(format, maxSeries, folded, memo);
       const zombies = countZombies(snapshot);
       const containers = snapshot.containers.map((container, index) => ({
         subject: { state: container.state, zombies: zombies[index] ?? 0 } satisfies ContainerSubject,
@@ -61,12 +79,13 @@ export function createExposition(parts: ExpositionParts): Exposition {
       }));
       writer.family(containerInfo, info, infos);
       for (const { family, blocks } of ofContainers) writer.family(family, blocks, containers);
-      const programs = snapshot.programs.map((program) => ({
+      const programs = kept.map((program) => ({
         subject: program satisfies ProgramTotals,
         text: programTexts([nameOf(program.container), program.name]),
       }));
+      if (other !== undefined)
+        programs.push({ subject: other, text: programTexts([otherLabel, otherLabel]) });
       for (const { family, blocks } of ofPrograms) writer.family(family, blocks, programs);
-      writer.family(managedProgramState, managed, managedSubjects(snapshot, nameOf, managedTexts));
       const processes = topProcesses(snapshot, parts.topProcesses).map(({ row, program }) => ({
         subject: processSubject(row, snapshot),
         text: labelText(processLabels, [
@@ -78,23 +97,36 @@ export function createExposition(parts: ExpositionParts): Exposition {
       }));
       if (parts.topProcesses > 0)
         for (const { family, blocks } of ofProcesses) writer.family(family, blocks, processes);
+      writer.family(managedProgramState, managed, managedSubjects(snapshot, nameOf, managedTexts));
       return writer.end();
     },
   };
+}
+
+/**
+ * Series that are there besides those of programs, at most. What managers tell comes from containers, which could make
+ * up any number: it comes last, and for more than a tenth no program has to make room.
+ */
+function seriesBeside({ containers, managed }: Snapshot, topProcesses: number, maxSeries: number): number {
+  const ofContainers =
+    containers.length * (seriesPerSubject(containerFamilies) + containerInfo.readings.length);
+  const ofProcesses = 2 * topProcesses * seriesPerSubject(processFamilies);
+  return ofContainers + ofProcesses + Math.min(managed.length, Math.floor(maxSeries / 10)) + 2;
 }
 
 /** Puts families one behind the other, within the bound on series. */
 function createWriter(
   format: ExpositionFormat,
   maxSeries: number,
+  folded: number,
   memo: ReturnType<typeof createPieceMemo>,
 ): {
   family<S>(family: Family, blocks: SeriesBlocks<S>, subjects: readonly Labelled<S>[]): void;
   end(): readonly Piece[];
 } {
   const pieces: Piece[] = [];
-  // One is kept for the count of those dropped.
-  let left = maxSeries - 1;
+  // Two are kept for the counts of those folded and dropped.
+  let left = maxSeries - 2;
   let dropped = 0;
   return {
     family: (family, blocks, subjects) => {
@@ -105,21 +137,30 @@ function createWriter(
       dropped += rendered.dropped;
     },
     end: () => {
-      const text = `${familyHead(seriesDropped, format)}${seriesDropped.name} ${dropped}\n`;
-      pieces.push(memo(`${format} ${seriesDropped.name}`, text));
+      for (const [family, count] of [
+        [programsFolded, folded],
+        [seriesDropped, dropped],
+      ] as const) {
+        pieces.push(
+          memo(`${format} ${family.name}`, `${familyHead(family, format)}${family.name} ${count}\n`),
+        );
+      }
       return pieces;
     },
   };
 }
 
 /** The label of each container. Two of one name, as different runtimes can have, are told apart by the short id. */
-export function distinctLabels(containers: readonly Container[]): readonly string[] {
+export function distinctLabels(
+  containers: readonly Container[],
+  taken: readonly string[] = [],
+): readonly string[] {
   const times = new Map<string, number>();
   for (const container of containers) {
     const label = containerLabel(container);
     times.set(label, (times.get(label) ?? 0) + 1);
   }
-  const given = new Set<string>();
+  const given = new Set(taken);
   return containers.map((container) => {
     const label = containerLabel(container);
     const short = (times.get(label) ?? 0) > 1 ? `${label}-${container.id.slice(0, 12)}` : label;

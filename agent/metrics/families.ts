@@ -206,6 +206,13 @@ export const processFamilies: readonly SubjectFamily<ProcessSubject>[] = [
   one("pidward_process_threads", "gauge", "Threads of one of the top processes.", (p) => p.threads),
 ];
 
+export const programsFolded: Family = {
+  name: "pidward_programs_folded",
+  type: "gauge",
+  help: 'Programs summed into program="other" of container="other" because of --metrics.max-series.',
+  labels: [],
+};
+
 export const seriesDropped: Family = {
   name: "pidward_series_dropped",
   type: "gauge",

@@ -69,14 +69,16 @@ export const agentRow: Row = {
     ),
     graph(
       {
-        title: "Series",
-        description: "Left out because of --metrics.max-series: should be 0.",
+        title: "Too many series",
+        description: "What did not fit into --metrics.max-series: should be 0.",
         thresholds: bad,
         width: 6,
         height: 6,
         min: 0,
       },
-      { expr: `sum(pidward_series_dropped{${host}})`, legend: "pidward_*" },
+      { expr: `sum(pidward_programs_folded{${host}})`, legend: "programs folded" },
+      { expr: `sum(pidward_series_dropped{${host}})`, legend: "series of pidward_* dropped" },
+      { expr: `sum(pidward_family_series_dropped{${host}})`, legend: "series of other families dropped" },
     ),
     graph(
       {
