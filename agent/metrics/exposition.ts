@@ -5,6 +5,7 @@ import {
   containerInfo,
   containerLabels,
   type Family,
+  managedProgramState,
   type ProcessSubject,
   processFamilies,
   processLabels,
@@ -43,6 +44,8 @@ export function createExposition(parts: ExpositionParts): Exposition {
   const infoTexts = createLabelTexts(containerInfo.labels);
   const info = createSeriesBlocks(containerInfo);
   const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
+  const managedTexts = createLabelTexts(managedProgramState.labels);
+  const managed = createSeriesBlocks(managedProgramState);
   const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const memo = createPieceMemo();
@@ -53,7 +56,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
   /** Once for a snapshot: counters go on from one to the next. */
   const foldOnce = (snapshot: Snapshot, maxSeries: number): FoldedPrograms => {
     if (last?.snapshot !== snapshot || last.maxSeries !== maxSeries) {
-      const rest = maxSeries - seriesBeside(snapshot, parts.topProcesses);
+      const rest = maxSeries - seriesBeside(snapshot, parts.topProcesses, maxSeries);
       const most = Math.max(1, Math.floor(rest / seriesPerSubject(programFamilies)));
       last = { snapshot, maxSeries, folded: fold(snapshot, most) };
     }
@@ -94,15 +97,21 @@ export function createExposition(parts: ExpositionParts): Exposition {
       }));
       if (parts.topProcesses > 0)
         for (const { family, blocks } of ofProcesses) writer.family(family, blocks, processes);
+      writer.family(managedProgramState, managed, managedSubjects(snapshot, nameOf, managedTexts));
       return writer.end();
     },
   };
 }
 
-/** Series that are there besides those of programs, at most. */
-function seriesBeside({ containers }: Snapshot, topProcesses: number): number {
-  const ofContainers = seriesPerSubject(containerFamilies) + containerInfo.readings.length;
-  return containers.length * ofContainers + 2 * topProcesses * seriesPerSubject(processFamilies) + 2;
+/**
+ * Series that are there besides those of programs, at most. What managers tell comes from containers, which could make
+ * up any number: it comes last, and for more than a tenth no program has to make room.
+ */
+function seriesBeside({ containers, managed }: Snapshot, topProcesses: number, maxSeries: number): number {
+  const ofContainers =
+    containers.length * (seriesPerSubject(containerFamilies) + containerInfo.readings.length);
+  const ofProcesses = 2 * topProcesses * seriesPerSubject(processFamilies);
+  return ofContainers + ofProcesses + Math.min(managed.length, Math.floor(maxSeries / 10)) + 2;
 }
 
 /** Puts families one behind the other, within the bound on series. */
@@ -180,6 +189,18 @@ function countZombies({ table, containerOf, containers }: Snapshot): readonly nu
       counts[container] = (counts[container] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Two managers of a kind in one container can have programs of one name: each series stands once. */
+function managedSubjects(
+  { managed }: Snapshot,
+  nameOf: (container: number) => string,
+  textOf: (values: readonly string[]) => string,
+): readonly Labelled<undefined>[] {
+  const texts = managed.map(({ container, manager, name, state, condition }) =>
+    textOf([nameOf(container), manager, name, state, condition]),
+  );
+  return [...new Set(texts)].map((text) => ({ subject: undefined, text }));
 }
 
 function processSubject(row: number, { table }: Snapshot): ProcessSubject {

@@ -188,6 +188,15 @@ export const containerFamilies: readonly SubjectFamily<ContainerSubject>[] = [
   ),
 ];
 
+/** A series for each program of a process manager; one without a process has it too. */
+export const managedProgramState: SubjectFamily<undefined> = {
+  name: "pidward_managed_program_state",
+  type: "gauge",
+  help: "State of a process manager's program, in its own word and what that comes down to; always 1.",
+  labels: ["container", "manager", "program", "state", "condition"],
+  readings: [{ values: [], read: () => 1 }],
+};
+
 /** One process of the top ones. */
 export interface ProcessSubject {
   readonly userSeconds: number;

@@ -61,6 +61,33 @@ test("no series stands twice, also when two containers bear one name", () => {
   expect(distinctLabels(twins)).toEqual([`web-${"a".repeat(12)}`, `web-${"b".repeat(12)}`]);
 });
 
+test("a program that two managers of a container bear by one name stands once, and managed programs are bounded", () => {
+  const one = makeContainer("a".repeat(64), { name: "web" });
+  const state = {
+    container: 0,
+    manager: "runit",
+    state: "up",
+    condition: "running",
+    pid: 40,
+    remark: null,
+  } as const;
+  const managed = (names: readonly string[]) => ({
+    ...makeSnapshot([{ pid: 40, name: "init", container: one.id }], [one]),
+    managed: names.map((name) => ({ ...state, name })),
+  });
+  const stateSeries = (text: string) =>
+    parseExposition(text).filter((series) => series.name === "pidward_managed_program_state");
+  expect(stateSeries(render(managed(["log", "web", "log"]))).map(({ labels }) => labels.program)).toEqual([
+    "log",
+    "web",
+  ]);
+  const many = managed(Array.from({ length: 3000 }, (_, index) => `p${index}`));
+  const text = render(many, "text", { maxSeries: 1000 });
+  expect(parseExposition(text).length).toBeLessThanOrEqual(1000);
+  expect(text).toContain('pidward_program_starts_total{container="web",program="init"}');
+  expect(text).toContain("\npidward_programs_folded 0\n");
+});
+
 test("the number of series is bounded: the smallest programs are summed into one, and how many is told", () => {
   const many = Array.from({ length: 300 }, (_, index) => ({
     pid: 100 + index,

@@ -6,7 +6,7 @@ const oldId = "decade".padEnd(64, "1");
 
 /** A host with its own processes, a container with two programs, and one that has stopped. */
 export function healthyScene(): Snapshot {
-  return makeSnapshot(
+  const snapshot = makeSnapshot(
     [
       { pid: 1, parentPid: 0, name: "systemd", userSeconds: 12.5 },
       { pid: 40, parentPid: 39, containerPid: 1, name: "entry.sh", container: webId },
@@ -43,6 +43,14 @@ export function healthyScene(): Snapshot {
       makeContainer(oldId, { name: "old", state: "exited", exitCode: 137, image: "shop/old:1" }),
     ],
   );
+  const program = { container: 0, manager: "supervisord", remark: null };
+  return {
+    ...snapshot,
+    managed: [
+      { ...program, name: "nginx", state: "RUNNING", condition: "running", pid: 42 },
+      { ...program, name: "worker", state: "FATAL", condition: "failed", pid: null },
+    ],
+  };
 }
 
 /** The engine is away and files are refused: ids without names, figures that nobody has. */
