@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type {
   AttachedExec,
   ContainerExecs,
@@ -10,6 +9,7 @@ import { AgentError, reasonOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Container, containerLabel, type ProcessRef } from "../model.ts";
 import { type ExecEndParts, endExec, refOfExec, statusAtEnd } from "./exec-end.ts";
+import { within } from "./within.ts";
 
 export interface TerminalRequest extends ExecRequest {
   readonly size: TerminalSize;
@@ -67,7 +67,7 @@ export async function openTerminal(
   };
   const end = async (): Promise<void> => {
     await endQuietly(ref, container, parts);
-    await Promise.race([Promise.allSettled([exit]), delay(lastWordsMs)]);
+    await within(Promise.allSettled([exit]), lastWordsMs);
   };
   let closing: Promise<void> | undefined;
   let why: string | undefined;
