@@ -432,6 +432,8 @@ export interface AuditRecord {
   readonly argv?: readonly string[] | undefined;
   /** Of an outcome: `done`, or the error's code. */
   readonly outcome: string | null;
+  /** Of the command of `exec` and `attach`, with its outcome; null for all else, and when the engine has forgotten it. */
+  readonly exitCode: number | null;
   readonly message: string | null;
 }
 

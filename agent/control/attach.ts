@@ -37,8 +37,16 @@ export interface Terminal {
   readonly cut: Promise<AgentError>;
   /** Ends the command and what came from it, as the loss of a terminal does: HUP, then KILL. */
   readonly close: () => Promise<void>;
-  /** Resolves when it is over, in one way or the other, with words for the audit. */
-  readonly over: Promise<string>;
+  /** Resolves when it is over, in one way or the other. */
+  readonly over: Promise<TerminalEnd>;
+}
+
+/** What the audit says of a session's end. */
+export interface TerminalEnd {
+  /** Null when it is not known. */
+  readonly exitCode: number | null;
+  /** Why it was ended; null: the command ended by itself. */
+  readonly why: string | null;
 }
 
 /** From HUP to KILL: shells save their history, editors their file. */
@@ -80,16 +88,16 @@ export async function openTerminal(
   };
   const limits = watchLimits(parts, (reason) => void close(reason));
   const over = exit.then(
-    async (code) => {
+    async (exitCode): Promise<TerminalEnd> => {
       // It has ended by itself: what it left behind on purpose, as nohup(1) does, stays.
       closing ??= Promise.resolve();
       release();
-      return [why, `exit code ${code ?? "unknown"}`].filter(Boolean).join(", ");
+      return { exitCode, why: why ?? null };
     },
-    async (error) => {
+    async (error): Promise<TerminalEnd> => {
       const reason = why ?? reasonOf(error);
       await close(reason);
-      return reason;
+      return { exitCode: null, why: reason };
     },
   );
   const sizing = createSizing(exec, ref, size);

@@ -71,6 +71,7 @@ export const auditTail = z.object({
       how: z.string().nullable(),
       argv: z.array(z.string()).readonly().optional().describe("of exec and attach, secrets masked"),
       outcome: z.string().nullable(),
+      exitCode: z.number().nullable().describe("of the command of exec and attach; null for all else"),
       message: z.string().nullable(),
     }),
   ),

@@ -80,7 +80,7 @@ function partsOf({ container, readOnly = false, parts }: Facts): SignalTargetsPa
       note("intent", intent);
       return "id";
     },
-    conclude: async (_, intent, outcome, message) => note(outcome, intent, message),
+    conclude: async (_, intent, { outcome, message }) => note(outcome ?? "", intent, message),
   };
   return {
     ...kernel.parts,
