@@ -192,7 +192,7 @@ testWith(
     shell.close();
     await gone("sleep 70053");
     for (const one of ["sleep 70051", "sleep 70052"]) await gone(one);
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    await waitFor("its entry to be reaped", () => !existsSync(`/proc/${pid}`));
     const stubborn = await attach(web.name, ["sh", "-c", "trap '' HUP TERM; sleep 70054; sleep 70055"]);
     await there("sleep 70054");
     stubborn.socket.terminate();
