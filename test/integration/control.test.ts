@@ -238,6 +238,39 @@ testWith(needs, "a container that is removed in the middle of a restart is told 
 
 testWith(
   needs,
+  "two programs of a container are restarted side by side; the same one, and all, are busy",
+  async () => {
+    const web = await containers.run({ argv: lasting("httpd -f -p 8080", "tail -f /dev/null") });
+    const httpd = await processOf(web, "httpd");
+    const tail = await processOf(web, "tail");
+    // Until the end of this test, which does not wait for it.
+    const first = agent.post("/api/v1/restart", { selector: `${web.name}/httpd`, settleSeconds: 300 });
+    await waitFor("the stop", () => !isAlive(httpd.pid));
+    const fresh = await waitFor("the new one", async () => {
+      const { status, json } = await agent.get(`/api/v1/processes?selector=${web.name}/httpd`);
+      return status === 200 && json.processes[0]?.ref !== httpd.ref ? json.processes[0] : undefined;
+    });
+    for (const selector of [`${web.name}/httpd`, fresh.ref, String(fresh.pid), web.name, String(web.pid)])
+      expect((await agent.post("/api/v1/restart", { selector })).json).toMatchObject({
+        code: "busy",
+        detail: expect.stringContaining(`of ${web.name}/httpd`),
+      });
+    const outlook = async (pid: number) => (await agent.get(`/api/v1/processes/${pid}`)).json.restart;
+    expect(await outlook(fresh.pid)).toMatchObject({
+      driver: null,
+      plan: expect.stringContaining("under way"),
+    });
+    expect(await outlook(tail.pid)).toMatchObject({ driver: "respawn" });
+    const second = await agent.post("/api/v1/restart", { selector: `${web.name}/tail`, settleSeconds: 0.3 });
+    expect(second).toMatchObject({ status: 200, json: { old: [tail.ref] } });
+    // Its new process ends before it has settled.
+    await containers.get(web.id).kill();
+    expect(await first).toMatchObject({ status: 502, json: { code: "failed" } });
+  },
+);
+
+testWith(
+  needs,
   "host processes are refused, and a process that was moved into a container's cgroup too",
   async () => {
     const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
