@@ -16,6 +16,7 @@ import { createExecInContainer } from "./control/exec-in-container.ts";
 import { createGuard } from "./control/guard.ts";
 import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
+import { createStopByCommand } from "./control/stop-by-command.ts";
 import { toContainerName } from "./inventory/records.ts";
 import { findTargets, livingProcesses, programsOf } from "./inventory/targets.ts";
 import { zombieParent } from "./inventory/zombies.ts";
@@ -53,6 +54,10 @@ export function assembleControl(
   };
   const signalling: SignalParts = { syscalls, readStat: files.readStat, monotonicMs };
   const stop = createStop(signalling);
+  const shared = { ...signalling, inspect, processesOf };
+  const run = createExecInContainer(assembleExecParts(config, host, shared, log));
+  const stopByCommand = createStopByCommand({ ...signalling, runCommand: run });
+  const showCommand = config.redact ? redactArguments : (argv: readonly string[]) => argv;
   const capture: CaptureParts = {
     readCommand: files.readCommand,
     readEnviron: files.readEnviron,
@@ -64,13 +69,13 @@ export function assembleControl(
   // The most particular first: the first that has a plan is used.
   const drivers: readonly RestartDriver[] = [
     ...createManagerDrivers({ managersIn: host.managed.managersIn, snapshot: scanner.latest }),
-    createLabelDriver({ actionsOf, stop }),
+    createLabelDriver({ actionsOf, stop, stopByCommand, showCommand }),
     createContainerDriver({ actionsOf }),
     createRespawnDriver({
       ...capture,
       actionsOf,
       stop,
-      showCommand: config.redact ? redactArguments : (argv) => argv,
+      showCommand,
     }),
   ];
   const guard = createGuard({
@@ -99,6 +104,7 @@ export function assembleControl(
       // To stop a worker is not to stop its program.
       return found?.pid === ref.pid ? found : undefined;
     },
+    stopByCommand,
     zombieParent,
     freshSnapshot: scanner.fresh,
     findTargets: targetsIn,
@@ -117,8 +123,6 @@ export function assembleControl(
         seconds,
       }),
   });
-  const shared = { ...signalling, inspect, processesOf };
-  const run = createExecInContainer(assembleExecParts(config, host, shared, log));
   host.inside.run = async (container, argv) => {
     const request = { argv, env: [], workdir: undefined, user: "0", stdin: undefined };
     const { exitCode, stdout, stderr } = await run(container, request, managerCommandLimits);

@@ -16,7 +16,9 @@ export const signalRequest = z.strictObject({
   stop: z
     .boolean()
     .optional()
-    .describe("no signal: the process manager, or the engine for an init, stops it so that it stays down"),
+    .describe(
+      "no signal: the process manager, its label's stop command, or the engine for an init, stops it",
+    ),
   dryRun: z.boolean().optional(),
 }) satisfies z.ZodType<api.SignalRequest>;
 

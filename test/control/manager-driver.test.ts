@@ -87,7 +87,7 @@ test("one plan looks for the managers once and asks each once, whatever its kind
   expect(driver).toBe("runit");
   expect(chosen.text).toBe("runit: restart one; runit: restart two");
   expect([searches, supervisord.asked, runit.asked]).toEqual([1, 1, 1]);
-  const started = await chosen.run();
+  const started = await chosen.run(() => {});
   expect(runit.restarted).toEqual(["one", "two"]);
   expect(started.kind === "processes" && (await started.pids())).toEqual([60, 61]);
   await plan("web/job");

@@ -102,6 +102,9 @@ function partsOf({ container, readOnly = false, parts }: Facts): SignalTargetsPa
     log: silentLogger,
     onAct: (action, driver, outcome) => void acts.push(`${action} ${driver} ${outcome}`),
     findManager: async () => undefined,
+    stopByCommand: async () => {
+      throw new Error("no command is to be run");
+    },
     actionsOf: () => undefined,
     zombieParent,
     ...parts,

@@ -187,6 +187,50 @@ testWith(needs, "a label's start command restarts its program, and starts it whe
   expect(late.json.new).toHaveLength(1);
 });
 
+/** A loop that is deaf to TERM and ends when there is a file. */
+const deaf = "rm -f /tmp/over; trap : TERM; while [ ! -e /tmp/over ]; do usleep 50000; done";
+const loopLabels = {
+  "pidward.program.loop.match": "sh -c rm -f /tmp/over*",
+  "pidward.program.loop.start": `sh -c '${deaf}'`,
+  "pidward.program.loop.stop": "touch /tmp/over",
+};
+
+testWith(needs, "a label's stop command stops its program where TERM would not", async () => {
+  const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`), labels: loopLabels });
+  const loop = await processOf(web, "loop");
+  const dry = await agent.cli("restart", `${web.name}/loop`, "--dry-run");
+  expect(dry.stdout).toContain(`stop it by ["touch","/tmp/over"] and run ["sh","-c","rm`);
+  expect(isAlive(loop.pid)).toBe(true);
+  const { json } = await agent.post("/api/v1/restart", { selector: loop.ref, settleSeconds: 0.3 });
+  expect(json).toMatchObject({
+    driver: "label",
+    old: [loop.ref],
+    warnings: [expect.stringContaining("output")],
+  });
+  expect(isAlive(loop.pid)).toBe(false);
+  const [fresh] = json.new;
+  const name = "label pidward.program.loop.stop";
+  const asked = await agent.cli("kill", fresh, "--stop", "--dry-run");
+  expect(asked).toMatchObject({ code: 0, stdout: `${fresh} sh: would be stopped by ${name}\n` });
+  const stopped = await agent.cli("kill", fresh, "--stop");
+  expect(stopped).toMatchObject({ code: 0, stdout: `${fresh} sh: stopped by ${name}\n` });
+  expect(agent.audit().at(-1)).toMatchObject({ how: `stop by ${name}`, outcome: "done", message: null });
+});
+
+testWith(needs, "a stop command that fails is told, and what it left is killed", async () => {
+  const labels = { ...loopLabels, "pidward.program.loop.stop": "sh -c 'echo no >&2; exit 3'" };
+  const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`), labels });
+  const loop = await processOf(web, "loop");
+  const killed = await agent.cli("kill", loop.ref, "--stop", "--grace", "1s");
+  expect(killed.code).toBe(0);
+  expect(killed.stdout).toContain(
+    'note: the command of label pidward.program.loop.stop exited with code 3: "no"',
+  );
+  expect(killed.stdout).toContain("was asked to stop it: killed");
+  expect(isAlive(loop.pid)).toBe(false);
+  expect(agent.audit().at(-1)?.message).toContain("exited with code 3");
+});
+
 testWith(needs, "a start command that ends at once is a failure that says what runs now", async () => {
   const labels = { "pidward.program.httpd.start": "sh -c 'exit 3'" };
   const web = await containers.run({ argv: lasting("httpd -f -p 8080"), labels });
