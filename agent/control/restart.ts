@@ -61,8 +61,9 @@ export async function carryOut(
   const began = parts.monotonicMs();
   const old = chosen.plan.stops.map((process) => formatRef(process.ref));
   const before = new Set((await parts.processesOf(container.id)).map((process) => formatRef(process.ref)));
+  const notes: string[] = [];
   try {
-    const started = await chosen.plan.run();
+    const started = await chosen.plan.run((text) => notes.push(text));
     const fresh = await settle(
       started,
       { container, program: targets.program, before, settleSeconds },
@@ -72,7 +73,7 @@ export async function carryOut(
       action: "restart",
       driver: chosen.driver,
       plan: chosen.plan.text,
-      warnings: chosen.plan.warnings,
+      warnings: [...chosen.plan.warnings, ...notes],
       dryRun: false,
       old,
       new: fresh,
@@ -80,7 +81,8 @@ export async function carryOut(
     };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    throw await describeFailure(error, chosen, targets, container, parts);
+    const told = new AgentError(error.code, [error.message, ...notes].join("; "), { cause: error });
+    throw await describeFailure(told, chosen, targets, container, parts);
   }
 }
 

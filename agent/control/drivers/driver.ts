@@ -20,9 +20,10 @@ export interface RestartPlan {
   readonly stops: readonly TargetProcess[];
   /**
    * Stops the old and starts the new.
+   * @param note is told what went otherwise than planned, for the answer and for the message of a failure
    * @throws AgentError when a step fails
    */
-  run(): Promise<Started>;
+  run(note: (text: string) => void): Promise<Started>;
 }
 
 /** By what the new processes are recognised. */
