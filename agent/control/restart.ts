@@ -1,11 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { DriverName, RestartAnswer, RestartOutlook } from "../api.ts";
 import { AgentError, reasonOf } from "../errors.ts";
 import { type Container, containerLabel, formatRef, type TargetProcess, type Targets } from "../model.ts";
-import { ContainerChanged, changeIfKnown } from "./container-change.ts";
+import { type ContainerChange, ContainerChanged, changeIfKnown } from "./container-change.ts";
 import type { RestartDriver, RestartPlan } from "./drivers/driver.ts";
 import { type SettleParts, settle } from "./settle.ts";
 
 export const defaultSettleSeconds = 2;
+/** How long an engine is asked what became of a container without processes. */
+const endLimitMs = 2_000;
 
 export interface ChosenPlan {
   readonly driver: DriverName;
@@ -120,11 +123,11 @@ async function describeFailure(
 ): Promise<AgentError> {
   const name = containerLabel(container);
   const known = error instanceof ContainerChanged;
-  const change = known ? error.change : await changeIfKnown(container, parts);
+  const running = await nowRunning(container, parts);
+  const change = known ? error.change : await changeSince(container, running.length === 0, parts);
   // That it ends and begins anew is what its own restart is.
   const isNews = chosen.driver !== "container" || change?.kind === "removed" || change?.kind === "paused";
   const why = change === undefined || known || !isNews ? "" : `: ${change.text}`;
-  const running = await nowRunning(container, parts);
   const verb = change?.kind === "paused" ? "frozen" : "running";
   const left =
     running.length === 0 ? `nothing runs in ${name} now` : `${verb} in ${name} now: ${running.join(", ")}`;
@@ -136,6 +139,20 @@ async function describeFailure(
       cause: error,
     },
   );
+}
+
+/** The engine hears of the end of a container a moment after its processes are gone. */
+async function changeSince(
+  container: Container,
+  isEmpty: boolean,
+  parts: SettleParts,
+): Promise<ContainerChange | undefined> {
+  const deadline = parts.monotonicMs() + (isEmpty && container.known ? endLimitMs : 0);
+  for (;;) {
+    const change = await changeIfKnown(container, parts);
+    if (change !== undefined || parts.monotonicMs() >= deadline) return change;
+    await delay(100);
+  }
 }
 
 async function nowRunning(container: Container, parts: SettleParts): Promise<readonly string[]> {

@@ -40,19 +40,19 @@ const neighbourNames = Object.keys(neighbours);
 
 /**
  * Ends by TERM; while /app/hold is there it takes its time, with /app/deaf it ignores TERM, with /app/die it cannot be
- * started, with /app/brief it ends by itself when that is taken away.
+ * started, with /app/brief it makes /app/begun and ends by itself when /app/brief is taken away.
  */
 const obedient = `#!/bin/sh
 [ -e /app/die ] && exit 9
 stop() {
   touch /app/stopping
-  while [ -e /app/hold ]; do usleep 50000; done
+  while [ -e /app/hold ]; do usleep 100000; done
   [ -e /app/deaf ] || exit 0
 }
 trap stop TERM
 BESIDE
-[ -e /app/brief ] && while [ -e /app/brief ]; do usleep 50000; done && exit 8
-while true; do usleep 100000; done
+[ -e /app/brief ] && touch /app/begun && while [ -e /app/brief ]; do usleep 100000; done && exit 8
+while true; do usleep 150000; done
 `;
 
 const reapsForEver = "while true; do sleep 1; wait; done";

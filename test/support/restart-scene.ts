@@ -1,13 +1,14 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { AuditRecord, ProcessRecord, RestartAnswer } from "../../agent/api.ts";
 import type { Answer, TestAgent } from "./agent.ts";
 import type { TestContainer, TestContainers } from "./containers.ts";
 import { neighbours, type RestartRow } from "./restart-rows.ts";
 import { waitFor } from "./wait-for.ts";
 
-/** Files that the restarted program obeys (`hold`, `deaf`, `die`, `brief`) or makes (`stopping`). */
-type Flag = "hold" | "deaf" | "die" | "brief" | "stopping";
+/** Files that the restarted program obeys (`hold`, `deaf`, `die`, `brief`) or makes (`stopping`, `begun`). */
+type Flag = "hold" | "deaf" | "die" | "brief" | "stopping" | "begun";
 
 /** The main process of the restarted program, and the refs of those beside it. */
 export interface Seen {
@@ -16,6 +17,7 @@ export interface Seen {
 }
 
 const settleSeconds = 1;
+const lookEveryMs = 150;
 
 /** A row's container, with programs that do as they are told. */
 export class RestartScene {
@@ -75,9 +77,12 @@ export class RestartScene {
         const [main, ...more] = processes.filter((one) => this.isMain(one));
         const beside = processes.filter(isNeighbour).map(({ ref }) => ref);
         const isWhole = more.length === 0 && beside.length === Object.keys(neighbours).length;
-        return isWhole && main !== undefined && catchesTerm(main.pid) && { main, neighbours: beside };
+        if (isWhole && main !== undefined && catchesTerm(main.pid)) return { main, neighbours: beside };
+        // Many may look at the same time.
+        await delay(lookEveryMs);
+        return undefined;
       },
-      30_000,
+      60_000,
     );
   }
 
@@ -105,7 +110,7 @@ export class RestartScene {
 
   /** Takes all flags away and waits until everything runs, by whatever is left to restart it. */
   async recover(): Promise<void> {
-    this.clear("hold", "deaf", "die", "brief", "stopping");
+    this.clear("hold", "deaf", "die", "brief", "stopping", "begun");
     const { bringBack } = this.row;
     if (bringBack !== null) await this.containers.exec(this.container.id, bringBack);
     else
@@ -118,7 +123,7 @@ export class RestartScene {
 
   /** What the audit has of this container. */
   audit(): readonly AuditRecord[] {
-    return this.agent.audit().filter((record) => record.containerName === this.container.name);
+    return this.agent.audit().filter((record) => record.container === this.container.id);
   }
 
   private isMain(one: ProcessRecord): boolean {
