@@ -20,7 +20,7 @@ import {
 } from "./act.ts";
 import { createBusy } from "./busy.ts";
 import type { RestartDriver } from "./drivers/driver.ts";
-import { carryOut, choosePlan, defaultSettleSeconds, describeOutlook } from "./restart.ts";
+import { carryOut, choosePlan, defaultSettleSeconds, describeOutlook, runtimeObstacle } from "./restart.ts";
 import { eachProgramOf, restartEach } from "./restart-each.ts";
 import type { SettleParts } from "./settle.ts";
 import { type SignalTargetsParts, signalTargets } from "./signal-targets.ts";
@@ -92,7 +92,7 @@ async function restart(
   parts: ControlParts,
 ): Promise<RestartAnswer> {
   await refuseStrangers(restartTargets(targets), snapshot, parts);
-  const chosen = await choosePlan(targets, parts.drivers, request.driver);
+  const chosen = await choosePlan(targets, parts.drivers, request.driver, runtimeObstacle(parts));
   const old = chosen.plan.stops;
   if (request.dryRun === true) {
     return {

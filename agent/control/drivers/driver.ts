@@ -4,6 +4,8 @@ import { type Container, containerLabel, type TargetProcess, type Targets } from
 /** One way to restart. */
 export interface RestartDriver {
   readonly name: DriverName;
+  /** Its plans are carried out by the container's runtime: it has none while that does not answer. */
+  readonly byRuntime?: true;
   /** Looks and reads, changes nothing. */
   plan(targets: Targets): Promise<Planning>;
 }

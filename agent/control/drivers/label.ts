@@ -20,6 +20,7 @@ export interface LabelParts {
 export function createLabelDriver(parts: LabelParts): RestartDriver {
   return {
     name: "label",
+    byRuntime: true,
     plan: async (targets) => {
       const { container, program } = targets;
       if (container === null || program === null)

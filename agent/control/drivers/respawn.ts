@@ -19,6 +19,7 @@ export interface RespawnParts extends CaptureParts {
 export function createRespawnDriver(parts: RespawnParts): RestartDriver {
   return {
     name: "respawn",
+    byRuntime: true,
     plan: async (targets) => {
       const { container } = targets;
       if (container === null) return { reason: "the target belongs to no container" };
