@@ -21,11 +21,25 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ["errors", "flags", "log", "setting-parsers"],
   "netlink-batch": [],
   syscalls: ["errors", "netlink-batch"],
+  "namespace-calls": ["errors"],
+  exec: [],
   source: ["model", "api", "errors", "syscalls"],
   containers: ["model", "errors"],
   managers: ["model", "errors", "syscalls", "containers"],
   inventory: ["model", "api", "errors", "log", "signal-names", "source", "containers", "managers"],
-  control: ["model", "api", "errors", "log", "signal-names", "syscalls", "source", "containers", "managers"],
+  control: [
+    "model",
+    "api",
+    "errors",
+    "log",
+    "signal-names",
+    "syscalls",
+    "namespace-calls",
+    "exec",
+    "source",
+    "containers",
+    "managers",
+  ],
   metrics: ["model"],
   http: ["model", "api", "errors", "log", "nearest", "metrics"],
   cli: ["model", "api", "errors", "flags", "nearest", "spans"],
@@ -37,6 +51,7 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-host",
   "assemble-control",
   "assemble-exec",
+  "assemble-namespaces",
   "assemble-app",
 ]);
 
@@ -49,7 +64,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   pidusage: ["inventory"],
   systeminformation: ["inventory"],
   dockerode: ["containers"],
-  koffi: ["syscalls"],
+  koffi: ["syscalls", "namespace-calls"],
   sax: ["managers"],
   "string-argv": ["control"],
   "string-width": ["cli"],
@@ -111,8 +126,23 @@ test("every part and library of the tables is there", () => {
   ).toEqual([]);
 });
 
-test("nobody starts programs", () => {
-  expect(imports.filter(({ to }) => to === "node:child_process")).toEqual([]);
+test("one file starts programs, and only the driver without an engine asks it to", () => {
+  const usersOf = (part: string): readonly string[] =>
+    imports.filter(({ to, from }) => to === part && from !== part).map(({ file }) => file);
+  const starting = files.filter((file) =>
+    /import [^;]*\bspawn\b[^;]*from "node:child_process"/.test(readFileSync(path.join(agent, file), "utf8")),
+  );
+  expect(starting).toEqual(["exec.ts"]);
+  expect(usersOf("exec").toSorted()).toEqual(["control/namespace-helper.ts", "control/namespace-start.ts"]);
+});
+
+test("what changes a process for good is called by the helper that ends afterwards", () => {
+  const text = (file: string): string => readFileSync(path.join(agent, file), "utf8");
+  const callers = files.filter((file) => /import \{[^}]*\} from "[^"]*namespace-calls\.ts"/.test(text(file)));
+  const others = callers.filter(
+    (file) => !/import type \{[^}]*\} from "[^"]*namespace-calls/.test(text(file)),
+  );
+  expect(others).toEqual(["control/namespace-helper.ts"]);
 });
 
 test("no file is longer than a few screens", () => {

@@ -73,6 +73,19 @@ export function captureProcess(
   }
 }
 
+/** A command line can be megabytes long; a plan is for people. */
+const longestShown = 500;
+
+/** What a start of the like is, in words. @param showCommand what of a command line may be shown */
+export function describeCaptured(
+  captured: Captured,
+  showCommand: (argv: readonly string[]) => readonly string[],
+): string {
+  const argv = JSON.stringify(showCommand(captured.argv));
+  const shown = argv.length > longestShown ? `${argv.slice(0, longestShown)}…` : argv;
+  return `stop ${captured.of.name} and run ${shown} in ${captured.workdir} as ${captured.user}`;
+}
+
 function doubtOf(
   argv: readonly string[],
   env: readonly string[],
