@@ -22,6 +22,9 @@ export interface NamespaceCalls {
   readonly forbidNewPrivileges: () => void;
   /** setrlimit(2). Where the hard limit may not be raised it stays, and the soft one is at most that. */
   readonly setLimit: (resource: number, soft: bigint, hard: bigint) => void;
+  /** The CPUs that a process may run on, as sched_getaffinity(2) gives them, and the same for the main thread. */
+  readonly readAffinity: (pid: number) => Buffer;
+  readonly setAffinity: (cpus: Buffer) => void;
   /** KEYCTL_JOIN_SESSION_KEYRING, keyctl(2): a new empty one, so that the caller's keys are not handed on. */
   readonly leaveKeyring: () => void;
   /**
@@ -81,6 +84,8 @@ const __WALL = 0x40000000;
 const WNOHANG = 1;
 /** BPF_MAXINSNS times the size of struct sock_filter. */
 const mostFilterBytes = 4096 * 8;
+/** Room for 8192 CPUs, the most that a kernel is built for. */
+const mostCpuBytes = 1024;
 /** A process that waits for a disk does not stop. */
 const stopLimitMs = 2_000;
 
@@ -116,6 +121,8 @@ export function loadNamespaceCalls(): NamespaceCalls {
   const capset = libc.func("capset", "int", ["void *", "void *"]);
   const setrlimit = libc.func("setrlimit", "int", ["int", "void *"]);
   const getrlimit = libc.func("getrlimit", "int", ["int", "void *"]);
+  const getAffinity = libc.func("sched_getaffinity", "int", ["int", "size_t", "void *"]);
+  const setAffinity = libc.func("sched_setaffinity", "int", ["int", "size_t", "void *"]);
   const keyctl = libc.func("syscall", "long", ["long", "int", "void *"]);
   const ptrace = libc.func("ptrace", "long", ["int", "int", "uintptr_t", "void *"]);
   const waitpid = libc.func("waitpid", "int", ["int", "void *", "int"]);
@@ -187,6 +194,12 @@ export function loadNamespaceCalls(): NamespaceCalls {
       if (soft > hard) soft = hard;
       if (!set()) check(-1, `setting limit ${resource}`);
     },
+    readAffinity: (pid) => {
+      const cpus = Buffer.alloc(mostCpuBytes);
+      check(getAffinity(pid, cpus.length, cpus), `reading the CPUs of ${pid}`);
+      return cpus;
+    },
+    setAffinity: (cpus) => check(setAffinity(0, cpus.length, cpus), "setting the CPUs"),
     leaveKeyring: () => {
       const number = keyctlNumbers[process.arch];
       if (number === undefined)

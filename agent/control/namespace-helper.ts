@@ -2,15 +2,25 @@
 // It is one since setns(2) of PID and mount namespaces changes a process for good, and since what a hostile container may
 // get hold of must have nothing that counts: it has an empty environment, no descriptor of the host's when it starts the
 // process, and its executable is on a mount that nobody can write through (/proc/PID/exe, CVE-2019-5736).
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import os from "node:os";
-import { AgentError, reasonOf } from "../errors.ts";
+import { AgentError, reasonOf, systemCode } from "../errors.ts";
 import { startProgram } from "../exec.ts";
 import { loadNamespaceCalls, type NamespaceCalls, unlimited } from "../namespace-calls.ts";
 import { loadSyscalls } from "../syscalls.ts";
 import type { EntryOrder, EntryReport } from "./entry-order.ts";
 
 const O_PATH = 0o10000000;
+const O_CLOEXEC = 0o2000000;
 /** Major and minor number of /dev/null in st_rdev, makedev(3). */
 const nullDevice = (1 << 8) | 3;
 
@@ -26,6 +36,12 @@ interface Opened {
   readonly nullFd: number;
 }
 
+/** What is read of the old process while it lives. */
+interface Read {
+  readonly cpus: Buffer;
+  readonly filter: Buffer | undefined;
+}
+
 function report(message: EntryReport): void {
   writeSync(1, `${JSON.stringify(message)}\n`);
 }
@@ -39,6 +55,29 @@ function readLine(): string | undefined {
     if (length === 0) return undefined;
     chunks.push(chunk.subarray(0, length));
     if (chunk[length - 1] === 10) return Buffer.concat(chunks).toString("utf8");
+  }
+}
+
+/**
+ * Closes what the agent was started with and has handed on unknowingly. In the container, a folder of the host among it
+ * would be a way out (CVE-2024-21626). What this process has opened itself is closed by execve(2).
+ */
+function closeInherited(): void {
+  for (const name of readdirSync("/proc/self/fd")) {
+    const fd = Number(name);
+    const flags = fd > 2 ? fdFlags(fd) : undefined;
+    if (flags !== undefined && (flags & O_CLOEXEC) === 0) closeSync(fd);
+  }
+}
+
+/** Undefined for the descriptor by which the folder itself was read. */
+function fdFlags(fd: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+    return Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(text)?.[1] ?? "0", 8);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
   }
 }
 
@@ -105,7 +144,8 @@ function attempt(act: () => void): void {
   }
 }
 
-function takeOver(order: EntryOrder, calls: NamespaceCalls, filter: Buffer | undefined): void {
+function takeOver(order: EntryOrder, calls: NamespaceCalls, { cpus, filter }: Read): void {
+  calls.setAffinity(cpus);
   process.umask(order.umask);
   attempt(() => os.setPriority(order.nice));
   for (const [resource, { soft, hard }] of order.limits.entries())
@@ -160,10 +200,14 @@ function end(message: EntryReport): never {
 async function main(): Promise<void> {
   const calls = loadNamespaceCalls();
   calls.hide();
+  closeInherited();
   const text = readLine();
   if (text === undefined) return;
   const order: EntryOrder = JSON.parse(text);
-  const filter = order.seccomp ? calls.readSeccompFilter(order.oldPid) : undefined;
+  const read: Read = {
+    cpus: calls.readAffinity(order.oldPid),
+    filter: order.seccomp ? calls.readSeccompFilter(order.oldPid) : undefined,
+  };
   const oomFd = openSync("/proc/self/oom_score_adj", "w");
   const opened = await openAll(order);
   report({ kind: "ready" });
@@ -172,7 +216,7 @@ async function main(): Promise<void> {
   closeSync(oomFd);
   joinCgroups(opened);
   enter(opened, calls);
-  takeOver(order, calls, filter);
+  takeOver(order, calls, read);
   start(order, opened.nullFd);
 }
 

@@ -80,7 +80,7 @@ export function namespaceLosses(old: ProcessTraits, own: ProcessTraits): readonl
   const mine = own.privileges;
   const warnings = [
     "stdout and stderr of the new process go nowhere, not to the container's log",
-    "parent, other descriptors, CPU affinity and scheduling class are not carried over; its parent is the host's PID 1, or who else reaps orphans there",
+    "parent, other descriptors and scheduling class are not carried over; its parent is the host's PID 1, or who else reaps orphans there",
   ];
   if (privileges.seccompFilters > 1)
     warnings.push(

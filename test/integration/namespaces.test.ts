@@ -1,6 +1,24 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, expect } from "@jest/globals";
 import type { ProcessRecord } from "../../agent/api.ts";
+import { loadSyscalls } from "../../agent/syscalls.ts";
 import { TestAgent } from "../support/agent.ts";
 import { type TestContainer, type TestContainerOptions, TestContainers } from "../support/containers.ts";
 import { startEngine } from "../support/engine.ts";
@@ -17,7 +35,9 @@ const containers = new TestContainers();
 
 beforeAll(async () => {
   if (!hasParts(...needs)) return;
-  await agent.start({ engine: shared, args: ["--scan.interval=200ms", allowed] });
+  const hostFolder = openSync("/", constants.O_RDONLY);
+  await agent.start({ engine: shared, args: ["--scan.interval=200ms", allowed], inherits: [hostFolder] });
+  closeSync(hostFolder);
 }, 60_000);
 
 afterAll(async () => {
@@ -50,7 +70,7 @@ const isAlive = (pid: number): boolean =>
 function traits(pid: number): Readonly<Record<string, unknown>> {
   const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, "utf8");
   const kept =
-    /^(Umask|Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters):\s*(.*)$/gm;
+    /^(Umask|Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapBnd|CapAmb|Cpus_allowed|NoNewPrivs|Seccomp|Seccomp_filters):\s*(.*)$/gm;
   const namespaces = readdirSync(`/proc/${pid}/ns`).map((name) => readlinkSync(`/proc/${pid}/ns/${name}`));
   return {
     status: [...read("status").matchAll(kept)].map(([, name, value]) => `${name} ${value?.trim()}`),
@@ -73,6 +93,9 @@ async function restart(selector: string, of: TestAgent = agent, driver?: string)
   return { status, json };
 }
 
+/** Known to the engine, not to its types. */
+const privateCgroups = { CgroupnsMode: "private" };
+
 const cases: readonly [string, Omit<TestContainerOptions, "argv">, string][] = [
   ["root", {}, "httpd -f -p 8080 -h /srv"],
   ["a user with groups", { user: "app", workdir: "/srv" }, "env SECRET=x=y httpd -f -p 8080"],
@@ -87,12 +110,19 @@ const cases: readonly [string, Omit<TestContainerOptions, "argv">, string][] = [
         OomScoreAdj: 300,
       },
     },
-    "nice -n 5 httpd -f -p 8080",
+    "httpd -f -p 8080",
   ],
   [
     "the host's PIDs, network and cgroups and no seccomp filter",
-    { host: { PidMode: "host", CgroupnsMode: "private", IpcMode: "host", SecurityOpt: ["seccomp=unconfined"] } },
-    "sh -c 'umask 027; ulimit -c 0; exec httpd -f -p 8080'",
+    {
+      host: {
+        PidMode: "host",
+        ...privateCgroups,
+        IpcMode: "host",
+        SecurityOpt: ["seccomp=unconfined"],
+      },
+    },
+    "sh -c 'umask 027; ulimit -c 0 -v 20000; exec taskset 1 httpd -f -p 8080'",
   ],
 ];
 
@@ -101,6 +131,7 @@ for (const [title, options, program] of cases) {
     const web = await containers.run({ argv: lasting(program, "sleep 7777"), ...options });
     const old = await processOf(web, "httpd");
     const sleeper = await processOf(web, "sleep");
+    os.setPriority(old.pid, 5);
     const before = traits(old.pid);
 
     const { status, json } = await restart(`${web.name}/httpd`, agent, "namespaces");
@@ -109,8 +140,9 @@ for (const [title, options, program] of cases) {
     expect(isAlive(old.pid)).toBe(false);
     expect(traits(pid)).toEqual(before);
     expect(isAlive(sleeper.pid)).toBe(true);
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-    expect(stat[3]).toBe(String(pid));
+    const [, parent, , session] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    expect(session).toBe(String(pid));
+    expect(parent).not.toBe(String(agent.pid));
     expect(readdirSync(`/proc/${pid}/fd`).slice(0, 3)).toEqual(["0", "1", "2"]);
     expect(readlinkSync(`/proc/${pid}/fd/1`)).toBe("/dev/null");
     // The helper is gone, and the new process is known as the program.
@@ -131,5 +163,123 @@ testWith(needs, "a program in a container without a shell is started through nam
   const { json } = await restart(second.ref, agent, "namespaces");
   expect(json).toMatchObject({ driver: "namespaces", old: [second.ref] });
   expect(isAlive(second.pid)).toBe(false);
-  expect(traits(pidOf(json.new[0]))).toEqual(before);
+  const pid = pidOf(json.new[0]);
+  expect(traits(pid)).toEqual(before);
+  // Nothing of the helper's is left open in it.
+  expect(readdirSync(`/proc/${pid}/fd`)).toEqual(["0", "1", "2"]);
 });
+
+testWith(needs, "it is off by default, and the reason says what would allow it", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+  const cautious = new TestAgent();
+  try {
+    await cautious.start({ engine: shared, args: ["--scan.interval=200ms"] });
+    const old = await processOf(web, "httpd", cautious);
+    const refused = await cautious.cli("restart", `${web.name}/httpd`, "--driver", "namespaces");
+    expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining(allowed) });
+    expect(isAlive(old.pid)).toBe(true);
+  } finally {
+    await cautious.remove();
+  }
+});
+
+testWith(needs, "a paused container is told so, and nothing is stopped", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+  const old = await processOf(web, "httpd");
+  await containers.get(web.id).pause();
+  const { status, json } = await restart(`${web.name}/httpd`, agent, "namespaces");
+  expect({ status, json }).toMatchObject({
+    status: 409,
+    json: { detail: expect.stringContaining("paused") },
+  });
+  await containers.get(web.id).unpause();
+  expect(isAlive(old.pid)).toBe(true);
+});
+
+testWith(needs, "what cannot be made ready leaves the old process running", async () => {
+  const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
+  const old = await processOf(web, "httpd");
+  await containers.exec(web.id, ["sh", "-c", "rm /dev/null && mkfifo /dev/null"]);
+  await waitFor("the FIFO", () => lstatSync(`/proc/${web.pid}/root/dev/null`).isFIFO());
+  const { status, json } = await restart(`${web.name}/httpd`, agent, "namespaces");
+  expect({ status, json }).toMatchObject({
+    status: 502,
+    json: { detail: expect.stringContaining("no /dev/null") },
+  });
+  expect(isAlive(old.pid)).toBe(true);
+});
+
+testWith(needs, "an interpreter that leads to the helper's own program is not run", async () => {
+  const web = await containers.run({ argv: lasting("cp /bin/busybox /srv/sleep; exec /srv/sleep 5555") });
+  const old = await waitFor("the sleeper", async () => {
+    const { json } = await agent.get(`/api/v1/processes?container=${web.name}`);
+    return json.processes?.find((one: ProcessRecord) => one.command?.[0] === "/srv/sleep");
+  });
+  const script = "rm /srv/sleep; printf '#!/proc/self/exe\\n' > /srv/sleep; chmod +x /srv/sleep";
+  await containers.exec(web.id, ["sh", "-c", script]);
+  const replaced = `/proc/${web.pid}/root/srv/sleep`;
+  await waitFor(
+    "the script",
+    () => existsSync(replaced) && statSync(replaced).size < 100 && (statSync(replaced).mode & 1) === 1,
+  );
+  const { status, json } = await restart(old.ref, agent, "namespaces");
+  expect({ status, json }).toMatchObject({
+    status: 502,
+    json: { detail: expect.stringContaining('"/srv/sleep" could not be started: spawn /srv/sleep ENOENT') },
+  });
+});
+
+testWith(needs, "an executable on a read-only mount cannot be written through its process", async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-mount-"));
+  const program = path.join(folder, "program");
+  copyFileSync("/bin/busybox", program);
+  const mount = (await loadSyscalls()).openReadOnlyMount(program);
+  const child = spawn(`/proc/self/fd/${mount}`, ["100000"], { argv0: "sleep", stdio: "ignore" });
+  const ended = once(child, "exit");
+  const held = openSync(`/proc/${child.pid}/exe`, 0o10000000);
+  child.kill("SIGKILL");
+  await ended;
+  const write = () => openSync(`/proc/self/fd/${held}`, constants.O_WRONLY);
+  expect(write).toThrow("EROFS");
+  closeSync(mount);
+  expect(write).toThrow("EROFS");
+  closeSync(held);
+  rmSync(folder, { recursive: true });
+});
+
+testWith(
+  needs,
+  "a program is restarted while the engine is away",
+  async () => {
+    const engine = await startEngine();
+    const own = new TestAgent();
+    const others = new TestContainers(engine.socket);
+    try {
+      await makeImages(engine.docker);
+      await own.start({ engine: engine.socket, args: ["--scan.interval=200ms", allowed] });
+      const web = await others.run({ argv: lasting("httpd -f -p 8080"), image: fatImage });
+      const old = await processOf(web, "httpd", own);
+      const before = traits(old.pid);
+      await engine.crash();
+      await waitFor("the agent to notice", async () => {
+        const { json } = await own.get("/readyz");
+        return json.runtimes[0].available === false;
+      });
+      const shown = await own.cli("restart", `${web.name}/httpd`, "--settle", "300ms");
+      expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining("driver namespaces") });
+      const fresh = await processOf(web, "httpd", own);
+      expect(fresh.pid).not.toBe(old.pid);
+      expect(traits(fresh.pid)).toEqual(before);
+      // It outlives the agent, and ends with its container.
+      await own.stop();
+      expect(isAlive(fresh.pid)).toBe(true);
+      await engine.start();
+      await waitFor("its end", () => !isAlive(fresh.pid), 30_000);
+    } finally {
+      await own.remove();
+      await others.removeAll();
+      await engine.remove();
+    }
+  },
+  180_000,
+);
