@@ -198,6 +198,8 @@ function end(message: EntryReport): never {
 }
 
 async function main(): Promise<void> {
+  // For the moment that it is in the container's cgroup it is one of the container's processes.
+  process.title = "pidward-start";
   const calls = loadNamespaceCalls();
   calls.hide();
   closeInherited();

@@ -133,6 +133,8 @@ for (const [title, options, program] of cases) {
     const sleeper = await processOf(web, "sleep");
     os.setPriority(old.pid, 5);
     const before = traits(old.pid);
+    const unfiltered = options.host?.SecurityOpt?.includes("seccomp=unconfined") ?? false;
+    expect(before.status).toContain(unfiltered ? "Seccomp 0" : "Seccomp 2");
 
     const { status, json } = await restart(`${web.name}/httpd`, agent, "namespaces");
     expect({ status, json }).toMatchObject({ status: 200, json: { driver: "namespaces", old: [old.ref] } });
@@ -148,7 +150,10 @@ for (const [title, options, program] of cases) {
     // The helper is gone, and the new process is known as the program.
     expect((await processOf(web, "httpd")).ref).toBe(json.new[0]);
     const { json: all } = await agent.get(`/api/v1/processes?container=${web.name}`);
-    expect(all.processes.map((one: ProcessRecord) => one.name)).not.toContain("node");
+    expect(all.processes.map((one: ProcessRecord) => one.name)).not.toContain("pidward-start");
+    // Whoever is its parent reaps it.
+    expect((await agent.cli("kill", json.new[0], "--signal", "KILL", "--grace", "5s")).code).toBe(0);
+    await waitFor("its end", () => !existsSync(`/proc/${pid}`));
   });
 }
 
