@@ -140,7 +140,10 @@ function attempt(act: () => void): void {
   try {
     act();
   } catch (error) {
-    if (!/^(EACCES|EPERM)/.test(reasonOf(error))) throw error;
+    // A SystemError of node:os has another code than those of node:fs, but the same errno.
+    const errno = error instanceof Error && "errno" in error ? Math.abs(Number(error.errno)) : 0;
+    const { EACCES, EPERM } = os.constants.errno;
+    if (errno !== EACCES && errno !== EPERM) throw error;
   }
 }
 
