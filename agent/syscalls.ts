@@ -239,13 +239,15 @@ export async function loadSyscalls(): Promise<Syscalls> {
           throw new AgentError("unavailable", `a netlink socket cannot be bound: ${code}`);
         }
         const batch = createBatch((buffer) => BigInt(koffi.address(buffer.buffer)));
+        // The number of a closed descriptor can be another's already.
+        let isOpen = true;
         return {
           send: (message) => {
             if (send(fd, message, message.length, 0) === message.length) return;
             throw new AgentError("unavailable", `sending on a netlink socket was refused: ${errno()}`);
           },
           receive: (take, most) => {
-            for (let received = 0; received < most; ) {
+            for (let received = 0; isOpen && received < most; ) {
               const count: number = recvmmsg(fd, batch.headers, datagramsAtOnce, 0, null);
               // ENOBUFS says once that datagrams were dropped; what follows is still there.
               if (count < 0 && errno() !== "ENOBUFS") return false;
@@ -256,9 +258,12 @@ export async function loadSyscalls(): Promise<Syscalls> {
               batch.reset();
               received += Math.max(count, 1);
             }
-            return true;
+            return isOpen;
           },
-          close: () => closeSync(fd),
+          close: () => {
+            if (isOpen) closeSync(fd);
+            isOpen = false;
+          },
         };
       },
       connectInNetwork: (namespaceFd, address, port) => {
