@@ -73,6 +73,11 @@ export function assembleControl(
     createContainerDriver({ actionsOf }),
     createRespawnDriver({
       ...capture,
+      readPrivileges: files.readPrivileges,
+      readLimits: files.readLimits,
+      readNice: files.readNice,
+      readOomScoreAdj: files.readOomScoreAdj,
+      readOutput: (pid, name) => files.readLink(pid, name === "stdout" ? "fd/1" : "fd/2"),
       actionsOf,
       stop,
       showCommand,

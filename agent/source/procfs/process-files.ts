@@ -4,6 +4,7 @@ import { AgentError } from "../../errors.ts";
 import { createFileReader, failureOf } from "./files.ts";
 import { insideId, parseIdMap } from "./id-map.ts";
 import { parseLimits } from "./limits.ts";
+import { type Privileges, parsePrivileges } from "./privileges.ts";
 import { parseStat } from "./stat.ts";
 import { parseStatus } from "./status.ts";
 import { parseStrings } from "./strings.ts";
@@ -25,8 +26,12 @@ export interface ProcessFiles {
   readonly readEnviron: (pid: number) => readonly string[] | undefined;
   readonly readLimits: (pid: number) => readonly ResourceLimit[] | undefined;
   readonly readIds: (pid: number) => InsideIds | undefined;
-  /** What the link says: the working directory, or a namespace as `mnt:[4026531841]`. */
-  readonly readLink: (pid: number, name: "cwd" | "ns/mnt" | "ns/pid") => string | undefined;
+  readonly readPrivileges: (pid: number) => Privileges | undefined;
+  readonly readNice: (pid: number) => number | undefined;
+  /** -1000 to 1000 (proc_pid_oom_score_adj(5)). */
+  readonly readOomScoreAdj: (pid: number) => number | undefined;
+  /** What the link says: the working directory, a namespace as `mnt:[4026531841]`, a descriptor as `pipe:[5031]`. */
+  readonly readLink: (pid: number, name: "cwd" | "ns/mnt" | "ns/pid" | "fd/1" | "fd/2") => string | undefined;
   readonly readCgroup: (pid: number) => string | undefined;
 }
 
@@ -70,6 +75,18 @@ export function createProcessFiles(procRoot: string): ProcessFiles {
         gid: insideId(status.groupId, groupMap) ?? status.groupId,
         groups: status.groups.map((gid) => insideId(gid, groupMap) ?? gid),
       };
+    },
+    readPrivileges: (pid) => {
+      const text = readText(pid, "status");
+      return text === undefined ? undefined : parsePrivileges(text);
+    },
+    readNice: (pid) => {
+      const bytes = read(pid, "stat");
+      return bytes && parseStat(bytes, bytes.length)?.nice;
+    },
+    readOomScoreAdj: (pid) => {
+      const text = readText(pid, "oom_score_adj");
+      return text !== undefined && /^-?\d{1,4}\s*$/.test(text) ? Number(text) : undefined;
     },
     readLink: (pid, name) => {
       const path = `${procRoot}/${pid}/${name}`;
