@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 import path from "node:path";
 import { expect } from "@jest/globals";
 import type { ProcessDetail, ProcessRecord } from "../../agent/api.ts";
+import { systemCode } from "../../agent/errors.ts";
 import type { TestContainer } from "../support/containers.ts";
 import { withProcess } from "../support/programs.ts";
 import { testWith } from "../support/test-with.ts";
@@ -64,12 +65,22 @@ class NestedCgroups {
   }
 
   async remove(): Promise<void> {
-    for (const folder of this.made.splice(0).reverse()) {
-      for (const pid of readFileSync(path.join(folder, "cgroup.procs"), "utf8").trim().split("\n"))
-        if (pid !== "") writeFileSync(path.join(folder, "../../cgroup.procs"), pid);
-      await waitFor(`${folder} to be empty`, () => readFileSync(path.join(folder, "cgroup.procs"), "utf8") === "");
-      rmdirSync(folder);
-    }
+    for (const folder of this.made.splice(0).reverse())
+      await waitFor(`${folder} to be removed`, () => removeEmptied(folder));
+  }
+}
+
+/** Moves what is left up to the container, where it came from. @returns whether the cgroup is gone */
+function removeEmptied(folder: string): boolean {
+  try {
+    for (const pid of readFileSync(path.join(folder, "cgroup.procs"), "utf8").split("\n"))
+      if (pid !== "") writeFileSync(path.join(folder, "../../cgroup.procs"), pid);
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    // ESRCH: it has ended meanwhile; EBUSY: it is about to.
+    if (["ESRCH", "EBUSY"].includes(systemCode(error) ?? "")) return false;
+    throw error;
   }
 }
 
