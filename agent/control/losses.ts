@@ -109,9 +109,9 @@ function limitLosses(old: readonly ResourceLimit[], init: readonly ResourceLimit
   const differing = old.flatMap((own) => {
     const other = init.find(({ name }) => name === own.name);
     const isSame = other === undefined || (own.soft === other.soft && own.hard === other.hard);
-    return isSame ? [] : [`${own.name} ${describeLimit(own)} instead of ${describeLimit(other)}`];
+    return isSame ? [] : [`${own.name} ${describeLimit(own)}, the init has ${describeLimit(other)}`];
   });
-  return differing.length === 0 ? [] : [`loses its limits (soft/hard): ${differing.join(", ")}`];
+  return differing.length === 0 ? [] : [`loses its limits (soft/hard): ${differing.join("; ")}`];
 }
 
 function describeLimit({ soft, hard }: ResourceLimit): string {

@@ -76,7 +76,7 @@ test("limits that differ are named with both values", () => {
     { name: "Max that the init has not", soft: 1, hard: 1, unit: null },
   ];
   expect(findLosses({ ...plain, limits }, init, 0)).toEqual([
-    "loses its limits (soft/hard): Max open files 100/200 instead of 1024/524288, Max core file size 0/unlimited instead of unlimited/unlimited",
+    "loses its limits (soft/hard): Max open files 100/200, the init has 1024/524288; Max core file size 0/unlimited, the init has unlimited/unlimited",
   ]);
 });
 
