@@ -75,6 +75,11 @@ export function assembleControl(
     createContainerDriver({ actionsOf }),
     createRespawnDriver({
       ...capture,
+      readPrivileges: files.readPrivileges,
+      readLimits: files.readLimits,
+      readNice: files.readNice,
+      readOomScoreAdj: files.readOomScoreAdjust,
+      readOutput: (pid, name) => files.readLink(pid, name === "stdout" ? "fd/1" : "fd/2"),
       actionsOf,
       stop,
       showCommand: config.redact ? redactArguments : (argv) => argv,

@@ -26,6 +26,7 @@ const privileges: Privileges = {
   bounding: dockers,
   ambient: 0n,
   noNewPrivileges: false,
+  seccomp: 2,
   seccompFilters: 1,
 };
 

@@ -1,10 +1,11 @@
 import type { ContainerActions, ExecRequest } from "../../containers/runtime.ts";
 import { type Container, containerLabel } from "../../model.ts";
 import { type Captured, type CaptureParts, captureProcess, describeCaptured } from "../capture.ts";
+import { describeLosses, type TraitReaders } from "../losses.ts";
 import type { StopTargets } from "../stop.ts";
 import { notRunnable, type RestartDriver } from "./driver.ts";
 
-export interface RespawnParts extends CaptureParts {
+export interface RespawnParts extends CaptureParts, Omit<TraitReaders, "readIds"> {
   readonly actionsOf: (container: Container) => ContainerActions | undefined;
   readonly stop: StopTargets;
   /** What of a command line is shown in a plan. */
@@ -39,7 +40,10 @@ export function createRespawnDriver(parts: RespawnParts): RestartDriver {
       return {
         plan: {
           text: `respawn in ${name}: ${captured.map((one) => describeCaptured(one, parts.showCommand)).join("; ")}`,
-          warnings: [...new Set([...lost, ...captured.flatMap((one) => one.warnings)])],
+          warnings: [
+            ...new Set([...lost, ...captured.flatMap((one) => one.warnings)]),
+            ...describeLosses(targets.processes, container, parts),
+          ],
           stops: targets.processes,
           run: async () => {
             await parts.stop(targets);

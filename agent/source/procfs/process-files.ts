@@ -28,6 +28,7 @@ export interface ProcessFiles {
   readonly readIds: (pid: number) => InsideIds | undefined;
   /** What the link says: the working directory, the root, or a namespace as `mnt:[4026531841]`. */
   readonly readLink: (pid: number, name: LinkName) => string | undefined;
+  readonly readNice: (pid: number) => number | undefined;
   readonly readCgroup: (pid: number) => string | undefined;
   readonly readPrivileges: (pid: number) => Privileges | undefined;
   /** How much sooner or later than others the kernel ends it for want of memory, -1000 to 1000. */
@@ -39,6 +40,8 @@ export interface ProcessFiles {
 export type LinkName =
   | "cwd"
   | "root"
+  | "fd/1"
+  | "fd/2"
   | "ns/cgroup"
   | "ns/ipc"
   | "ns/mnt"
@@ -88,6 +91,10 @@ export function createProcessFiles(procRoot: string): ProcessFiles {
         gid: insideId(status.groupId, groupMap) ?? status.groupId,
         groups: status.groups.map((gid) => insideId(gid, groupMap) ?? gid),
       };
+    },
+    readNice: (pid) => {
+      const bytes = read(pid, "stat");
+      return bytes && parseStat(bytes, bytes.length)?.nice;
     },
     readLink: (pid, name) => {
       const path = `${procRoot}/${pid}/${name}`;
