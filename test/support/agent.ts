@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Socket of the engine; one that is not there when left out, null for the agent's own choice. */
   readonly engine?: string | null;
+  /** What is put before its command line. */
+  readonly wrapper?: readonly string[];
 }
 
 /** An agent that runs as a process of its own, from the built program. */
@@ -55,7 +57,9 @@ export class TestAgent {
         : [`--docker.socket=${options.engine ?? `${this.folder}/no-engine.sock`}`]),
       ...(options.args ?? []),
     ];
-    const child = spawn(process.execPath, [this.program, "agent", ...args], {
+    const own = [process.execPath, this.program, "agent", ...args];
+    const [program = "", ...rest] = [...(options.wrapper ?? []), ...own];
+    const child = spawn(program, rest, {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, DOCKER_HOST: "", ...options.env },
     });
