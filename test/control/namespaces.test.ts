@@ -59,9 +59,11 @@ test("rights are read of /proc/PID/status", () => {
     bounding: all,
     ambient: 1024n,
     noNewPrivileges: true,
+    seccomp: 2,
     seccompFilters: 3,
   });
   expect(parsePrivileges(text.filter((line) => !line.startsWith("Seccomp_")).join("\n"))).toMatchObject({
+    seccomp: 2,
     seccompFilters: 1,
   });
 });

@@ -31,6 +31,8 @@ export interface AgentOptions {
   readonly engine?: string | null;
   /** Descriptors that it is started with beside the first three. */
   readonly inherits?: readonly number[];
+  /** What is put before its command line. */
+  readonly wrapper?: readonly string[];
 }
 
 /** An agent that runs as a process of its own, from the built program. */
@@ -57,7 +59,9 @@ export class TestAgent {
         : [`--docker.socket=${options.engine ?? `${this.folder}/no-engine.sock`}`]),
       ...(options.args ?? []),
     ];
-    const child = spawn(process.execPath, [this.program, "agent", ...args], {
+    const own = [process.execPath, this.program, "agent", ...args];
+    const [program = "", ...rest] = [...(options.wrapper ?? []), ...own];
+    const child = spawn(program, rest, {
       stdio: ["ignore", "ignore", "pipe", ...(options.inherits ?? [])],
       env: { ...process.env, DOCKER_HOST: "", ...options.env },
     });
