@@ -18,6 +18,11 @@ const parts = {
   runit: { package: "runit", isThere: () => existsSync("/usr/bin/runsvdir") },
   tini: { package: "tini", isThere: () => existsSync("/usr/bin/tini") },
   systemd: { package: "systemd", isThere: () => existsSync("/lib/systemd/systemd") },
+  // The original of namedprocess_*, to compare with.
+  "process-exporter": {
+    package: "prometheus-process-exporter",
+    isThere: () => existsSync("/usr/bin/prometheus-process-exporter"),
+  },
 };
 
 const policy = "/usr/sbin/policy-rc.d";
