@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect } from "@jest/globals";
 import type { Series } from "../metrics/parse-exposition.ts";
@@ -276,4 +277,21 @@ testWith(
     });
   },
   120_000,
+);
+
+testWith(
+  ["promtool"],
+  "promtool has nothing to say of the golden expositions but of names that the original itself has",
+  async () => {
+    for (const name of ["healthy", "degraded"]) {
+      const input = readFileSync(path.join(__dirname, `../golden/namedprocess-${name}.prom`));
+      const { stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
+      const others = `${stdout}${stderr}`
+        .split("\n")
+        .filter(
+          (line) => line !== "" && !/^namedprocess_(scrape_\w*errors|namegroup_thread_count) /.test(line),
+        );
+      expect(others).toEqual([]);
+    }
+  },
 );
