@@ -18,6 +18,7 @@ import {
   seriesDropped,
 } from "../agent/metrics/families.ts";
 import { ownFamilies } from "../agent/metrics/own-metrics.ts";
+import { alertRules } from "./support/dashboard-queries.ts";
 
 const file = path.join(__dirname, "../README.md");
 
@@ -74,6 +75,21 @@ function metricsTable(): string {
   return table(["metric", "type", "labels", "meaning"], rows);
 }
 
+/** What a template puts in stands in italics: the name of the label, or `n`. */
+function alertsTable(): string {
+  const words = (summary: string): string =>
+    summary.replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, "*$1*").replaceAll(/\{\{ \$value [^}]*\}\}/g, "*n*");
+  return table(
+    ["alert", "severity", "after", "says"],
+    alertRules().map(({ alert, labels, annotations, ...rule }) => [
+      code(alert),
+      labels.severity,
+      rule.for ?? "at once",
+      words(annotations.summary),
+    ]),
+  );
+}
+
 /** Compares what stands between two marks of the README; UPDATE_README=1 writes it anew. */
 function expectBetween(name: string, wanted: string): void {
   const text = readFileSync(file, "utf8");
@@ -88,3 +104,4 @@ test("the README's settings are those of the code", () => expectBetween("setting
 test("the README's commands are those of the code", () => expectBetween("commands", commandsTable()));
 test("the README's error codes are those of the code", () => expectBetween("errors", errorsTable()));
 test("the README's metrics are those of the code", () => expectBetween("metrics", metricsTable()));
+test("the README's alerts are those of deploy/prometheus", () => expectBetween("alerts", alertsTable()));
