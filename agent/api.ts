@@ -255,7 +255,7 @@ export interface SignalRequest {
   readonly selector: string;
   /** `TERM`, `SIGTERM`, `15`; TERM when left out. */
   readonly signal?: string | undefined;
-  /** Wait so long for the end, then KILL; with `stop` of a container the engine does. */
+  /** Wait so long for the end, then KILL; with `stop` of a container the engine does. 10 for a label's stop command. */
   readonly graceSeconds?: number | undefined;
   readonly tree?: boolean | undefined;
   /** Without it a selector that fits several processes is `ambiguous`. */
@@ -264,7 +264,7 @@ export interface SignalRequest {
   readonly wait?: boolean | undefined;
   /** Of `wait` and `stop`; 30 when left out. */
   readonly timeoutSeconds?: number | undefined;
-  /** Send no signal: ask the process manager, or for a container's init the engine, to stop it so that it stays down. */
+  /** Send no signal: ask the process manager, the label's stop command, or for a container's init the engine, to stop it. */
   readonly stop?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
 }
@@ -432,6 +432,8 @@ export interface AuditRecord {
   readonly argv?: readonly string[] | undefined;
   /** Of an outcome: `done`, or the error's code. */
   readonly outcome: string | null;
+  /** Of the command of `exec` and `attach`, with its outcome; null for all else, and when the engine has forgotten it. */
+  readonly exitCode: number | null;
   readonly message: string | null;
 }
 

@@ -1,20 +1,38 @@
+import { assembleCadvisor } from "./assemble-cadvisor.ts";
+import { assembleNodeHost } from "./assemble-node-host.ts";
 import type { Config } from "./config.ts";
+import type { ContainerLayers, ContainerRuntime } from "./containers/runtime.ts";
 import type { Logger } from "./log.ts";
+import { listNodeCollectors } from "./metrics/compat/node/collectors.ts";
+import { createNamedProcessCollectors, type NamedProcessParts } from "./metrics/compat/process-exporter.ts";
 import type { Collector } from "./metrics/samples.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
+import type { Syscalls } from "./syscalls.ts";
 
 /** What collectors read by. */
 export interface CollectorHost {
   readonly units: KernelUnits;
   readonly cgroups: CgroupLayout;
   readonly version: string;
+  /** Undefined where koffi cannot be had. */
+  readonly syscalls: Syscalls | undefined;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+  readonly runtimes: readonly (Pick<ContainerRuntime, "status" | "list"> & ContainerLayers)[];
+  /** What is summed for namedprocess_*; undefined while nobody wants it. */
+  readonly groups: Omit<NamedProcessParts, "version"> | undefined;
 }
 
 /**
  * Every collector, in the order in which its families are shown; those that are off are left out by the caller.
  * @throws AgentError when a setting of one does not fit
  */
-export function listCollectors(_config: Config, _host: CollectorHost, _log: Logger): readonly Collector[] {
-  return [];
+export function listCollectors(config: Config, host: CollectorHost, log: Logger): readonly Collector[] {
+  const { groups, version } = host;
+  return [
+    ...assembleCadvisor(config, host, log),
+    ...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version })),
+    ...listNodeCollectors(assembleNodeHost(config, host)),
+  ];
 }

@@ -9,19 +9,20 @@ import { type Control, createControl } from "./control/control.ts";
 import { createContainerDriver } from "./control/drivers/container.ts";
 import type { RestartDriver } from "./control/drivers/driver.ts";
 import { createLabelDriver } from "./control/drivers/label.ts";
-import { createManagerDriver } from "./control/drivers/manager.ts";
+import { createManagerDrivers } from "./control/drivers/manager.ts";
 import { createRespawnDriver } from "./control/drivers/respawn.ts";
 import type { ExecControl } from "./control/exec-control.ts";
 import { createExecInContainer } from "./control/exec-in-container.ts";
 import { createGuard } from "./control/guard.ts";
 import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
+import { createStopByCommand } from "./control/stop-by-command.ts";
 import { toContainerName } from "./inventory/records.ts";
 import { findTargets, livingProcesses, programsOf } from "./inventory/targets.ts";
 import { zombieParent } from "./inventory/zombies.ts";
 import type { Logger } from "./log.ts";
+import { findOwner } from "./managers/find-owner.ts";
 import { openContainerFiles } from "./managers/inside.ts";
-import { managerKinds } from "./managers/manager.ts";
 import type { Container, Snapshot, TargetProcess, Targets } from "./model.ts";
 import { redactArguments } from "./redact.ts";
 import type { Syscalls } from "./syscalls.ts";
@@ -53,6 +54,10 @@ export function assembleControl(
   };
   const signalling: SignalParts = { syscalls, readStat: files.readStat, monotonicMs };
   const stop = createStop(signalling);
+  const shared = { ...signalling, inspect, processesOf };
+  const run = createExecInContainer(assembleExecParts(config, host, shared, log));
+  const stopByCommand = createStopByCommand({ ...signalling, runCommand: run });
+  const showCommand = config.redact ? redactArguments : (argv: readonly string[]) => argv;
   const capture: CaptureParts = {
     readCommand: files.readCommand,
     readEnviron: files.readEnviron,
@@ -61,19 +66,16 @@ export function assembleControl(
     filesOf: (pid) =>
       syscalls === undefined ? undefined : openContainerFiles(config.pathProcfs, pid, syscalls),
   };
-  const findManager = async (target: TargetProcess, snapshot: Snapshot) =>
-    target.container === null ? undefined : host.managed.find(target.ref.pid, target.container, snapshot);
-  const managing = { managersIn: host.managed.managersIn, findManager, snapshot: scanner.latest };
   // The most particular first: the first that has a plan is used.
   const drivers: readonly RestartDriver[] = [
-    ...managerKinds.map((kind) => createManagerDriver(kind, managing)),
-    createLabelDriver({ actionsOf, stop }),
+    ...createManagerDrivers({ managersIn: host.managed.managersIn, snapshot: scanner.latest }),
+    createLabelDriver({ actionsOf, stop, stopByCommand, showCommand }),
     createContainerDriver({ actionsOf }),
     createRespawnDriver({
       ...capture,
       actionsOf,
       stop,
-      showCommand: config.redact ? redactArguments : (argv) => argv,
+      showCommand,
     }),
   ];
   const guard = createGuard({
@@ -96,11 +98,13 @@ export function assembleControl(
     actionsOf,
     inspect,
     processesOf,
-    findManager: async (target, snapshot) => {
-      const found = await findManager(target, snapshot);
+    findManager: async ({ container, ref }, snapshot) => {
+      if (container === null) return undefined;
+      const found = await findOwner(ref.pid, host.managed.managersIn(container, snapshot), snapshot);
       // To stop a worker is not to stop its program.
-      return found?.pid === target.ref.pid ? found : undefined;
+      return found?.pid === ref.pid ? found : undefined;
     },
+    stopByCommand,
     zombieParent,
     freshSnapshot: scanner.fresh,
     findTargets: targetsIn,
@@ -119,8 +123,6 @@ export function assembleControl(
         seconds,
       }),
   });
-  const shared = { ...signalling, inspect, processesOf };
-  const run = createExecInContainer(assembleExecParts(config, host, shared, log));
   host.inside.run = async (container, argv) => {
     const request = { argv, env: [], workdir: undefined, user: "0", stdin: undefined };
     const { exitCode, stdout, stderr } = await run(container, request, managerCommandLimits);

@@ -1,4 +1,5 @@
 import type { ContainerResources } from "./api.ts";
+import { type AssembledGroups, assembleGroups } from "./assemble-groups.ts";
 import { assembleMetrics } from "./assemble-metrics.ts";
 import type { Config } from "./config.ts";
 import { createDockerRuntime, type DockerRuntime } from "./containers/docker.ts";
@@ -8,6 +9,7 @@ import { createEventJournal, type EventJournal } from "./inventory/event-journal
 import { createExitWatch, type ExitWatch } from "./inventory/exit-watch.ts";
 import { createManagedPrograms, type ManagedPrograms } from "./inventory/managed-programs.ts";
 import { createOomWatch } from "./inventory/oom-watch.ts";
+import { defaultRules, type GroupRule } from "./inventory/process-groups/rules.ts";
 import { createScanner, type Scanner } from "./inventory/scanner.ts";
 import { createTracker } from "./inventory/tracker.ts";
 import type { Logger } from "./log.ts";
@@ -45,6 +47,8 @@ export interface Host {
   readonly own: OwnMetrics;
   readonly events: EventJournal;
   readonly exitWatch: ExitWatch;
+  /** What namedprocess_* is made of; undefined while nobody wants it. */
+  readonly groups: AssembledGroups | undefined;
   readonly eventSource: EventSource;
   readonly readContainerResources: (container: Container, cgroupText: string) => ContainerResources | null;
 }
@@ -102,6 +106,7 @@ export function assembleHost(
   syscalls: Syscalls | undefined,
   log: Logger,
   version: string,
+  rules: readonly GroupRule[] = defaultRules(),
 ): Host {
   const units = readKernelUnits(config.pathProcfs, Date.now());
   const cgroups = detectCgroups(config.pathSysfs);
@@ -137,8 +142,10 @@ export function assembleHost(
     monotonicMs,
     log,
   });
+  const groups = assembleGroups(config, rules, units, files, monotonicMs);
   const tracker = createTracker({
     managed,
+    observer: groups?.groups,
     resolve: resolver.resolve,
     knownContainers: resolver.known,
     units,
@@ -164,9 +171,11 @@ export function assembleHost(
     log,
     clock: { now: Date.now, monotonicSeconds: () => monotonicMs() / 1000 },
     beforeSnapshot: exitWatch.drain,
+    onFailure: () => groups?.groups.scanFailed(),
     onSnapshot: (snapshot: Snapshot) => {
       own.scanned(snapshot);
       exitWatch.observe(snapshot);
+      groups?.observe();
       managed.observe(snapshot);
       resolver.sweep();
       // Later in the loop, when the snapshot is the latest and the scan's own block has ended.
@@ -175,7 +184,7 @@ export function assembleHost(
   });
   const scrapes = assembleMetrics(
     config,
-    { units, cgroups, version, own, latest: () => scanner.latest(), monotonicMs },
+    { units, cgroups, version, syscalls, runtimes, groups, own, latest: () => scanner.latest(), monotonicMs },
     log,
   );
   return {
@@ -193,6 +202,7 @@ export function assembleHost(
     own,
     events,
     exitWatch,
+    groups,
     eventSource,
     readContainerResources: (_, cgroupText) =>
       readResources(cgroups, containerCgroups(cgroupText), units.ticksPerSecond),

@@ -4,6 +4,7 @@ import { AgentError, reasonOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { type CompatibleGroup, type MetricGroup, metricGroups } from "./metric-choice.ts";
 import { createCollectorGroup } from "./metrics/collector-group.ts";
+import { nodeBuildInfo } from "./metrics/compat/node/build-info.ts";
 import { createExposition, type ExpositionFormat } from "./metrics/exposition.ts";
 import type { OwnMetrics } from "./metrics/own-metrics.ts";
 import { createPiece, type Piece } from "./metrics/pieces.ts";
@@ -14,7 +15,6 @@ import type { Snapshot } from "./model.ts";
 export interface MetricsParts extends CollectorHost {
   readonly own: OwnMetrics;
   readonly latest: () => Snapshot | undefined;
-  readonly monotonicMs: () => number;
 }
 
 /**
@@ -41,6 +41,7 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
     const { render: renderGroup } = createCollectorGroup({
       group,
       collectors: collectors.filter((one) => one.group === (group satisfies CompatibleGroup)),
+      constant: group === "node" ? [nodeBuildInfo(parts.version, process.versions.node, process.arch)] : [],
       maxSeries: shares.of(group),
       monotonicMs: parts.monotonicMs,
       onFailure: (collector, error) => {

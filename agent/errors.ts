@@ -7,7 +7,11 @@ export const errorCatalogue = {
   not_found: { status: 404, exitCode: 3, meaning: "no such process, container, program or page" },
   ambiguous: { status: 409, exitCode: 2, meaning: "the selector fits several; candidates are listed" },
   not_restartable: { status: 409, exitCode: 5, meaning: "no driver has a plan that can be trusted" },
-  busy: { status: 409, exitCode: 5, meaning: "a restart of this container is already under way" },
+  busy: {
+    status: 409,
+    exitCode: 5,
+    meaning: "a restart of this program or of its whole container is already under way",
+  },
   not_running: { status: 409, exitCode: 5, meaning: "the container is stopped or paused" },
   stale_ref: { status: 412, exitCode: 4, meaning: "the ref no longer holds: the PID ended or was reused" },
   failed: { status: 502, exitCode: 6, meaning: "it was tried and failed" },

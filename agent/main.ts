@@ -43,7 +43,9 @@ async function serve(argv: readonly string[]): Promise<number> {
   });
   log.info("stopping", { signal });
   await agent.stop();
-  return 0;
+  // A restart whose new process has yet to live for its time would keep this one for minutes. Its intent is in the audit, and
+  // the next agent tells of it.
+  process.exit(0);
 }
 
 async function main(): Promise<void> {

@@ -121,7 +121,11 @@ export interface Container {
   /** Host PID of the container's first process; null when it does not run or is not known. */
   readonly initPid: number | null;
   /** Milliseconds since the epoch. */
+  readonly createdAt: number | null;
+  /** Milliseconds since the epoch. */
   readonly startedAt: number | null;
+  /** What its health check says: `healthy`, `unhealthy`, `starting`; null when it has none or no runtime tells. */
+  readonly health: string | null;
   /** Restarts by the runtime's restart policy since the container was made. */
   readonly restartCount: number | null;
   /** Of the last run; null while running or unknown. */

@@ -1,6 +1,7 @@
 import type { AuditRecord, Finding } from "./api.ts";
 import { assembleApp } from "./assemble-app.ts";
 import { assembleControl } from "./assemble-control.ts";
+import { loadGroupRules } from "./assemble-groups.ts";
 import { assembleHost, type Host } from "./assemble-host.ts";
 import type { Config } from "./config.ts";
 import { type Audit, createAudit } from "./control/audit.ts";
@@ -29,7 +30,7 @@ export interface RunningAgent {
  */
 export async function runAgent(config: Config, log: Logger, version: string): Promise<RunningAgent> {
   const { syscalls, syscallsReason } = await trySyscalls();
-  const host = assembleHost(config, syscalls, log, version);
+  const host = assembleHost(config, syscalls, log, version, await loadGroupRules(config, log));
   const audit = assembleAudit(config, host, log);
   const control = assembleControl(config, host, syscalls, audit, log);
   const parts = assembleApp(config, host, control, audit, syscalls, version, log);
@@ -45,6 +46,7 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
     for (const runtime of host.runtimes) runtime.close();
     await host.scanner.stop();
     host.exitWatch.stop();
+    host.groups?.close();
   };
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));
@@ -78,6 +80,7 @@ export async function examineWithoutAgent(
   } finally {
     host.source.close();
     host.exitWatch.stop();
+    host.groups?.close();
     for (const runtime of host.runtimes) runtime.close();
   }
 }

@@ -16,6 +16,8 @@ export const asPath = (text: string): string => {
   if (!text.startsWith("/")) throw new Error(`"${text}" is not an absolute path`);
   return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
 };
+/** Undefined for an empty text. */
+export const asOptionalPath = (text: string): string | undefined => (text === "" ? undefined : asPath(text));
 export const asUrlPath = (text: string): string => {
   if (!/^\/[\w./-]+$/.test(text)) throw new Error(`"${text}" is not a path like /metrics`);
   return text;
@@ -40,6 +42,18 @@ export const asChoice =
     if (found === undefined) throw new Error(`"${text}" is none of ${choices.join(", ")}`);
     return found;
   };
+
+/** Tells of a label's name whether it is chosen. */
+export function asContainerLabels(text: string): (label: string) => boolean {
+  if (text === "all") return () => true;
+  if (text === "none" || text === "") return () => false;
+  try {
+    const form = new RegExp(`^(?:${text})$`);
+    return (label) => form.test(label);
+  } catch {
+    throw new Error(`"${text}" is neither an expression, all nor none`);
+  }
+}
 
 /**
  * Reads `127.0.0.1:10776`, `[::1]:10776`, `:10776` (all addresses).

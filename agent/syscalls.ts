@@ -45,6 +45,11 @@ export interface Syscalls {
    * @param address four numbers with dots; @throws AgentError `unavailable` with the errno; it needs CAP_SYS_ADMIN
    */
   readonly connectInNetwork: (namespaceFd: number, address: string, port: number) => number;
+  /**
+   * adjtimex(2) that asks and sets nothing: fills the bytes of a struct timex, and gives the clock's state.
+   * @throws AgentError `unavailable` with the errno
+   */
+  readonly readClock: (timex: Buffer) => number;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
 }
@@ -143,6 +148,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const bind = libc.func("bind", "int", ["int", "void *", "uint"]);
     const setsockopt = libc.func("setsockopt", "int", ["int", "int", "int", "void *", "uint"]);
     const send = libc.func("send", "long", ["int", "void *", "size_t", "int"]);
+    const adjtimex = libc.func("adjtimex", "int", ["void *"]);
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
       openPidfd: (pid) => {
@@ -262,6 +268,12 @@ export async function loadSyscalls(): Promise<Syscalls> {
         } finally {
           closeSync(home);
         }
+      },
+      readClock: (timex) => {
+        // The first field says what is to be set: nothing.
+        const state: number = adjtimex(timex.fill(0));
+        if (state < 0) throw new AgentError("unavailable", `adjtimex(2) was refused: ${errno()}`);
+        return state;
       },
       // Asked of the ArrayBuffer: the bytes of a small typed array that has none yet lie where the collector moves them.
       addressOf: (buffer) => BigInt(koffi.address(buffer.buffer)) + BigInt(buffer.byteOffset),

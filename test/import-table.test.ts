@@ -9,6 +9,7 @@ const agent = path.join(__dirname, "../agent");
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   model: [],
+  ancestors: ["model"],
   log: [],
   nearest: [],
   spans: [],
@@ -18,17 +19,40 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   flags: ["errors", "nearest"],
   "signal-names": ["errors", "nearest"],
   "metric-choice": [],
+  "named-groups": [],
   api: ["model"],
   config: ["errors", "flags", "log", "metric-choice", "setting-parsers"],
   "netlink-batch": [],
   syscalls: ["errors", "netlink-batch"],
   source: ["model", "api", "errors", "syscalls"],
   containers: ["model", "errors"],
-  managers: ["model", "errors", "syscalls", "containers"],
-  inventory: ["model", "api", "errors", "log", "signal-names", "source", "containers", "managers"],
-  control: ["model", "api", "errors", "log", "signal-names", "syscalls", "source", "containers", "managers"],
+  managers: ["model", "ancestors", "errors", "syscalls", "containers"],
+  inventory: [
+    "model",
+    "ancestors",
+    "api",
+    "errors",
+    "log",
+    "named-groups",
+    "signal-names",
+    "source",
+    "containers",
+    "managers",
+  ],
+  control: [
+    "model",
+    "ancestors",
+    "api",
+    "errors",
+    "log",
+    "signal-names",
+    "syscalls",
+    "source",
+    "containers",
+    "managers",
+  ],
   // The compatible families are tables over what source reads.
-  metrics: ["model", "metric-choice", "source"],
+  metrics: ["model", "metric-choice", "named-groups", "source"],
   http: ["model", "api", "errors", "log", "metric-choice", "nearest", "metrics"],
   cli: ["model", "api", "errors", "flags", "nearest", "spans"],
 };
@@ -42,6 +66,9 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-app",
   "assemble-metrics",
   "assemble-collectors",
+  "assemble-cadvisor",
+  "assemble-node-host",
+  "assemble-groups",
 ]);
 
 /** Library → the only places that may know it. */
@@ -58,6 +85,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "string-argv": ["control"],
   "string-width": ["cli"],
   "fastest-levenshtein": ["nearest"],
+  yaml: ["inventory"],
+  re2js: ["inventory"],
 };
 
 /** Files over 300 lines: api.ts is a list of shapes, which is better read in one place. */

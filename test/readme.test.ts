@@ -28,7 +28,7 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-const code = (text: string): string => `\`${text}\``;
+const code = (text: string): string => (text === "" ? "" : `\`${text}\``);
 
 function settingsTable(): string {
   const rows = settingRows({ env: {}, uid: 0, home: "/root" });

@@ -3,7 +3,7 @@ import Docker from "dockerode";
 import { AgentError, reasonOf, systemCode } from "../errors.ts";
 import { type Container, type ContainerState, containerStates } from "../model.ts";
 import { type Limited, startAttached } from "./docker-exec.ts";
-import type { AttachedExec, AttachRequest, ExecRequest, ExecStatus } from "./runtime.ts";
+import type { AttachedExec, AttachRequest, ExecRequest, ExecStatus, WritableLayer } from "./runtime.ts";
 
 export interface DockerClientParts {
   /** A socket's path, `unix:///path`, `tcp://host:port` or `http://host:port`. */
@@ -27,6 +27,7 @@ export interface DockerClient {
   /** All ids, stopped containers included. */
   listIds(): Promise<readonly string[]>;
   inspect(id: string): Promise<Container | undefined>;
+  measureLayer(id: string): Promise<WritableLayer | undefined>;
   /** The stream of container events, one JSON object a line; it stays open until `ended` aborts. */
   events(ended: AbortSignal): Promise<Readable>;
   startDetached(id: string, request: ExecRequest): Promise<string>;
@@ -35,6 +36,9 @@ export interface DockerClient {
   restart(id: string, graceSeconds: number): Promise<void>;
   stop(id: string, graceSeconds: number): Promise<void>;
 }
+
+/** Walking through a large layer on a slow disk takes the engine long, and it takes no other work away. */
+const layerLimitMs = 30_000;
 
 /** Ids come from cgroup paths too, which a container can shape: nothing else may become part of a request's path. */
 const idForm = /^[0-9a-f]{12,64}$/;
@@ -87,6 +91,17 @@ export function createDockerClient(parts: DockerClientParts): DockerClient {
         ),
       );
     },
+    measureLayer: async (id) =>
+      absent(
+        limited("size", layerLimitMs, async (abortSignal) => {
+          // dockerode's types leave out this option and what it brings.
+          const options: Docker.ContainerInspectOptions & { readonly size: true } = {
+            size: true,
+            abortSignal,
+          };
+          return toLayer((await container(id).inspect(options)) as unknown as InspectedLayer);
+        }),
+      ),
     events: async (ended) => {
       const stream = await limited("events", parts.limitMs, (abortSignal) =>
         // The limit holds for the answer's beginning only, so the call ends with `ended` and not with the limit.
@@ -221,6 +236,8 @@ function toContainer(info: Docker.ContainerInspectInfo, runtime: string): Contai
   const known = containerStates.find((one): one is ContainerState => one === state.Status) ?? "unknown";
   const runs = state.Running || known === "paused";
   const startedAt = Date.parse(state.StartedAt);
+  const createdAt = Date.parse(info.Created);
+  const health = state.Health?.Status ?? "none";
   return {
     id: info.Id,
     runtime,
@@ -229,12 +246,24 @@ function toContainer(info: Docker.ContainerInspectInfo, runtime: string): Contai
     labels: info.Config.Labels ?? {},
     state: known,
     initPid: runs && state.Pid > 0 ? state.Pid : null,
+    createdAt: createdAt > 0 ? createdAt : null,
     // "0001-01-01T00:00:00Z" stands for never.
     startedAt: startedAt > 0 ? startedAt : null,
+    // podman has an empty text for a container without a check.
+    health: health === "none" || health === "" ? null : health,
     restartCount: info.RestartCount,
     exitCode: runs || known === "created" ? null : state.ExitCode,
     oomKilled: state.OOMKilled,
     restartPolicy: info.HostConfig.RestartPolicy?.Name || "no",
     known: true,
   };
+}
+
+interface InspectedLayer {
+  readonly SizeRw?: number;
+  readonly GraphDriver?: { readonly Data?: { readonly UpperDir?: string } | null };
+}
+
+function toLayer({ SizeRw: bytes, GraphDriver: driver }: InspectedLayer): WritableLayer | undefined {
+  return bytes === undefined ? undefined : { bytes, folder: driver?.Data?.UpperDir ?? null };
 }

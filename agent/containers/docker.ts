@@ -3,7 +3,13 @@ import type { Readable } from "node:stream";
 import { AgentError, reasonOf } from "../errors.ts";
 import type { Container } from "../model.ts";
 import { createDockerClient } from "./docker-client.ts";
-import type { ContainerActions, ContainerExecs, ContainerRuntime, RuntimeStatus } from "./runtime.ts";
+import type {
+  ContainerActions,
+  ContainerExecs,
+  ContainerLayers,
+  ContainerRuntime,
+  RuntimeStatus,
+} from "./runtime.ts";
 
 export interface DockerParts {
   readonly endpoint: string;
@@ -21,7 +27,8 @@ export interface DockerParts {
 
 export type DockerRuntime = ContainerRuntime &
   ContainerActions &
-  ContainerExecs & {
+  ContainerExecs &
+  ContainerLayers & {
     /** Connects and keeps following. Resolves after the first attempt, successful or not. */
     start(): Promise<void>;
   };
@@ -128,6 +135,7 @@ export function createDockerRuntime(parts: DockerParts): DockerRuntime {
       else learn(container);
       return container;
     },
+    measureLayer: client.measureLayer,
     startDetached: client.startDetached,
     startAttached: client.startAttached,
     execStatus: client.execStatus,
@@ -140,7 +148,7 @@ export function createDockerRuntime(parts: DockerParts): DockerRuntime {
   };
 }
 
-/** Actions after which a container is no longer what it was. Those of exec and health checks change nothing here. */
+/** Actions after which a container is no longer what it was. Those of exec change nothing here. */
 const telling: ReadonlySet<string> = new Set([
   "create",
   "start",
@@ -154,6 +162,8 @@ const telling: ReadonlySet<string> = new Set([
   "rename",
   "update",
   "destroy",
+  // `health_status: healthy`
+  "health_status",
 ]);
 
 /** Looks at each container that an event names, one after the other, until the stream ends. */
@@ -187,7 +197,7 @@ function changedContainer(line: string): string | undefined {
   if (typeof event !== "object" || event === null || !("Action" in event) || !("Actor" in event))
     return undefined;
   const { Action: action, Actor: actor } = event;
-  if (typeof action !== "string" || !telling.has(action)) return undefined;
+  if (typeof action !== "string" || !telling.has(action.split(":")[0] ?? "")) return undefined;
   const hasId = typeof actor === "object" && actor !== null && "ID" in actor;
   return hasId && typeof actor.ID === "string" ? actor.ID : undefined;
 }

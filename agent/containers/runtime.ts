@@ -99,6 +99,22 @@ export interface AttachedExec {
   close(): void;
 }
 
+/** What a container has written into the layer of its own. */
+export interface WritableLayer {
+  readonly bytes: number;
+  /** Where the host has the layer; null where the engine's storage driver has no folder for it. */
+  readonly folder: string | null;
+}
+
+/** Measures the layers of one engine's containers. */
+export interface ContainerLayers {
+  /**
+   * Slow: the engine walks through all that the container has written. Undefined for a container that is gone.
+   * @throws AgentError as `ContainerActions` do
+   */
+  measureLayer(containerId: string): Promise<WritableLayer | undefined>;
+}
+
 /** Runs commands inside the containers of one engine. */
 export interface ContainerExecs {
   /**

@@ -109,6 +109,8 @@ export function describeIntent(
 export interface Conclusion {
   /** `done`, or the code of an error. */
   readonly outcome: string;
+  /** Of a command; left out for what is none. */
+  readonly exitCode?: number | null;
   readonly message: string | null;
 }
 
@@ -126,10 +128,10 @@ export async function audited<T>(
   judge: (result: T) => Conclusion = () => ({ outcome: "done", message: null }),
 ): Promise<T> {
   const id = await parts.audit.intend(intent);
-  const conclude = async ({ outcome, message }: Conclusion): Promise<void> => {
+  const conclude = async ({ outcome, exitCode = null, message }: Conclusion): Promise<void> => {
     parts.onAct(intent.action, driver, outcome);
     parts.log.info(intent.action, { outcome, selector: intent.selector, refs: intent.refs, how: intent.how });
-    await parts.audit.conclude(id, intent, outcome, message);
+    await parts.audit.conclude(id, intent, { outcome, exitCode, message });
   };
   let result: T;
   try {

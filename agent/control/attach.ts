@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type {
   AttachedExec,
   ContainerExecs,
@@ -10,6 +9,7 @@ import { AgentError, reasonOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Container, containerLabel, type ProcessRef } from "../model.ts";
 import { type ExecEndParts, endExec, refOfExec, statusAtEnd } from "./exec-end.ts";
+import { within } from "./within.ts";
 
 export interface TerminalRequest extends ExecRequest {
   readonly size: TerminalSize;
@@ -37,8 +37,16 @@ export interface Terminal {
   readonly cut: Promise<AgentError>;
   /** Ends the command and what came from it, as the loss of a terminal does: HUP, then KILL. */
   readonly close: () => Promise<void>;
-  /** Resolves when it is over, in one way or the other, with words for the audit. */
-  readonly over: Promise<string>;
+  /** Resolves when it is over, in one way or the other. */
+  readonly over: Promise<TerminalEnd>;
+}
+
+/** What the audit says of a session's end. */
+export interface TerminalEnd {
+  /** Null when it is not known. */
+  readonly exitCode: number | null;
+  /** Why it was ended; null: the command ended by itself. */
+  readonly why: string | null;
 }
 
 /** From HUP to KILL: shells save their history, editors their file. */
@@ -67,7 +75,7 @@ export async function openTerminal(
   };
   const end = async (): Promise<void> => {
     await endQuietly(ref, container, parts);
-    await Promise.race([Promise.allSettled([exit]), delay(lastWordsMs)]);
+    await within(Promise.allSettled([exit]), lastWordsMs);
   };
   let closing: Promise<void> | undefined;
   let why: string | undefined;
@@ -80,16 +88,16 @@ export async function openTerminal(
   };
   const limits = watchLimits(parts, (reason) => void close(reason));
   const over = exit.then(
-    async (code) => {
+    async (exitCode): Promise<TerminalEnd> => {
       // It has ended by itself: what it left behind on purpose, as nohup(1) does, stays.
       closing ??= Promise.resolve();
       release();
-      return [why, `exit code ${code ?? "unknown"}`].filter(Boolean).join(", ");
+      return { exitCode, why: why ?? null };
     },
-    async (error) => {
+    async (error): Promise<TerminalEnd> => {
       const reason = why ?? reasonOf(error);
       await close(reason);
-      return reason;
+      return { exitCode: null, why: reason };
     },
   );
   const sizing = createSizing(exec, ref, size);

@@ -16,7 +16,8 @@ export function parseRecord(line: string): AuditRecord | undefined {
   if (line === "") return undefined;
   try {
     const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : undefined;
+    // Records from before the field have none.
+    return isRecord(value) ? { ...value, exitCode: value.exitCode ?? null } : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

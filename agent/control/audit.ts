@@ -6,10 +6,10 @@ import type { AuditFile } from "./audit-file.ts";
 import { fitsQuery, parseRecord } from "./audit-query.ts";
 
 /** What is about to be done. The audit adds the time, the id and the container's name. */
-export type AuditIntent = Omit<
-  AuditRecord,
-  "time" | "id" | "phase" | "containerName" | "outcome" | "message"
->;
+export type AuditIntent = Omit<AuditRecord, "time" | "id" | "phase" | "containerName" | keyof AuditEnd>;
+
+/** How it ended. */
+export type AuditEnd = Pick<AuditRecord, "outcome" | "exitCode" | "message">;
 
 /** What was done, by whom, on what: one JSON line a record. An act waits until its intent is on the disk. */
 export interface Audit {
@@ -19,7 +19,7 @@ export interface Audit {
    */
   intend(intent: AuditIntent): Promise<string>;
   /** Writes how it ended. The act has happened: a record that cannot be written is in the log and counted. */
-  conclude(id: string, intent: AuditIntent, outcome: string, message: string | null): Promise<void>;
+  conclude(id: string, intent: AuditIntent, end: AuditEnd): Promise<void>;
   /**
    * The last records that fit, oldest first; lines that are no record are left out.
    * @throws AgentError `unavailable` when the file cannot be read
@@ -84,14 +84,17 @@ export function createAudit(parts: AuditParts): Audit {
   const make = (
     id: string,
     intent: AuditIntent,
-    { phase, ...end }: Pick<AuditRecord, "phase" | "outcome" | "message">,
+    phase: AuditRecord["phase"],
+    { outcome, exitCode, message }: AuditEnd,
   ): AuditRecord => ({
     time: new Date(parts.now()).toISOString(),
     id,
     phase,
     ...intent,
     containerName: intent.container === null ? null : parts.containerName(intent.container),
-    ...end,
+    outcome,
+    exitCode,
+    message,
   });
   const records = async function* (): AsyncGenerator<AuditRecord> {
     try {
@@ -108,14 +111,14 @@ export function createAudit(parts: AuditParts): Audit {
   return {
     intend: async (intent) => {
       const id = randomUUID();
-      const record = make(id, intent, { phase: "intent", outcome: null, message: null });
+      const record = make(id, intent, "intent", { outcome: null, exitCode: null, message: null });
       const failure = await write(record);
       if (failure !== undefined && !parts.bestEffort) throw failure;
       tell(record);
       return id;
     },
-    conclude: async (id, intent, outcome, message) => {
-      const record = make(id, intent, { phase: "outcome", outcome, message });
+    conclude: async (id, intent, end) => {
+      const record = make(id, intent, "outcome", end);
       await write(record);
       tell(record);
     },

@@ -6,8 +6,7 @@ import type {
   SignalAnswer,
   SignalRequest,
 } from "../api.ts";
-import { AgentError } from "../errors.ts";
-import { containerLabel, formatRef, type Snapshot, type TargetProcess, type Targets } from "../model.ts";
+import { formatRef, type Snapshot, type TargetProcess, type Targets } from "../model.ts";
 import {
   type ActParts,
   audited,
@@ -19,8 +18,9 @@ import {
   refuseStrangers,
   resolveTargets,
 } from "./act.ts";
+import { createBusy } from "./busy.ts";
 import type { RestartDriver } from "./drivers/driver.ts";
-import { carryOut, choosePlan, defaultSettleSeconds, describeOutlook } from "./restart.ts";
+import { carryOut, choosePlan, defaultSettleSeconds, describeOutlook, runtimeObstacle } from "./restart.ts";
 import { eachProgramOf, restartEach } from "./restart-each.ts";
 import type { SettleParts } from "./settle.ts";
 import { type SignalTargetsParts, signalTargets } from "./signal-targets.ts";
@@ -46,24 +46,17 @@ export interface Control {
 }
 
 export function createControl(parts: ControlParts): Control {
-  /** Container id → the selector whose restart is under way in it. */
-  const busy = new Map<string, string>();
+  const busy = createBusy();
   const restartOne: Control["restart"] = async (request, actor) => {
     const found = await resolveTargets(request.selector, parts);
     const { targets } = found;
     refuseGuarded(restartTargets(targets), found, request.dryRun === true, parts);
     if (request.dryRun === true) return restart(request, actor, found, parts);
-    const key = targets.container?.id ?? request.selector;
-    const under = busy.get(key);
-    if (under !== undefined) {
-      const name = targets.container === null ? request.selector : containerLabel(targets.container);
-      throw new AgentError("busy", `a restart in ${name} is already under way: of ${under}`);
-    }
-    busy.set(key, request.selector);
+    const letGo = busy.hold(targets);
     try {
       return await restart(request, actor, found, parts);
     } finally {
-      busy.delete(key);
+      letGo();
     }
   };
   return {
@@ -76,7 +69,7 @@ export function createControl(parts: ControlParts): Control {
     },
     outlook: async (selector, snapshot) => {
       const targets = parts.findTargets(selector, snapshot);
-      const under = busy.get(targets.container?.id ?? selector);
+      const under = busy.holderOf(targets);
       if (under !== undefined) return { driver: null, plan: `a restart of ${under} is under way` };
       const refusal =
         parts.guard.refuseAll() ?? firstRefusal(restartTargets(targets), { targets, snapshot }, parts);
@@ -99,7 +92,7 @@ async function restart(
   parts: ControlParts,
 ): Promise<RestartAnswer> {
   await refuseStrangers(restartTargets(targets), snapshot, parts);
-  const chosen = await choosePlan(targets, parts.drivers, request.driver);
+  const chosen = await choosePlan(targets, parts.drivers, request.driver, runtimeObstacle(parts));
   const old = chosen.plan.stops;
   if (request.dryRun === true) {
     return {

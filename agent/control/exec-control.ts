@@ -4,8 +4,14 @@ import type { ContainerExecs } from "../containers/runtime.ts";
 import { AgentError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Container, containerLabel, type Snapshot } from "../model.ts";
-import { type ActParts, audited } from "./act.ts";
-import { openTerminal, type Terminal, type TerminalParts, type TerminalRequest } from "./attach.ts";
+import { type ActParts, audited, type Conclusion } from "./act.ts";
+import {
+  openTerminal,
+  type Terminal,
+  type TerminalEnd,
+  type TerminalParts,
+  type TerminalRequest,
+} from "./attach.ts";
 import type { AuditIntent } from "./audit.ts";
 import { type CommandResult, createExecInContainer, type ExecInContainer } from "./exec-in-container.ts";
 import { toAnswer, toCommand, toLimits, toTerminal } from "./exec-request.ts";
@@ -87,13 +93,13 @@ function openAudited(
   onOver: () => void,
 ): Promise<Terminal> {
   return new Promise((resolve, reject) => {
-    const live = async (): Promise<string> => {
+    const live = async (): Promise<TerminalEnd> => {
       const terminal = await openTerminal(container, request, parts);
       resolve(terminal);
       return terminal.over;
     };
-    const asMessage = (message: string) => ({ outcome: "done", message });
-    audited(intent, "none", parts, live, asMessage).finally(onOver).catch(reject);
+    const judgeEnd = ({ exitCode, why }: TerminalEnd) => concludeCommand(exitCode, why === null ? [] : [why]);
+    audited(intent, "none", parts, live, judgeEnd).finally(onOver).catch(reject);
   });
 }
 
@@ -156,11 +162,14 @@ function intentOf(
   };
 }
 
-function judge({ exitCode, timedOut, truncated }: CommandResult) {
-  const notes = [
-    `exit code ${exitCode ?? "unknown"}`,
+function judge({ exitCode, timedOut, truncated }: CommandResult): Conclusion {
+  return concludeCommand(exitCode, [
     ...(timedOut ? ["ended by its time limit"] : []),
     ...(truncated ? ["output over its limit"] : []),
-  ];
-  return { outcome: "done", message: notes.join(", ") };
+  ]);
+}
+
+function concludeCommand(exitCode: number | null, notes: readonly string[]): Conclusion {
+  const all = exitCode === null ? [...notes, "exit code unknown"] : notes;
+  return { outcome: "done", exitCode, message: all.length === 0 ? null : all.join(", ") };
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type {
   AttachedExec,
   ContainerExecs,
@@ -10,6 +9,7 @@ import { AgentError, reasonOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Container, containerLabel, type ProcessRef } from "../model.ts";
 import { type ExecEndParts, endExec, refOfExec, statusAtEnd } from "./exec-end.ts";
+import { within } from "./within.ts";
 
 export interface CommandRequest extends ExecRequest {
   /** What the command reads; undefined: /dev/null. */
@@ -92,7 +92,7 @@ export function createExecInContainer(parts: ExecInContainerParts): ExecInContai
       if (cut === undefined) status = await ended;
       else {
         await end();
-        status = await Promise.race([quietly(ended), delay(lastWordsMs, undefined)]);
+        status = await within(quietly(ended), lastWordsMs);
       }
     } catch (error) {
       await end();

@@ -1,3 +1,4 @@
+import { isAbove } from "../ancestors.ts";
 import { type Container, containerLabel, formatRef, type Snapshot, type TargetProcess } from "../model.ts";
 import { containersAround, type NestingOf, refuseUnclearOwner } from "./nesting.ts";
 import { containerProtection, processProtection } from "./protection.ts";
@@ -57,8 +58,7 @@ export function createGuard(parts: GuardParts): Guard {
       if (target.ref.pid === 1) return `${what} is the host's PID 1`;
       if (target.kernelThread) return `${what} is a kernel thread`;
       if (target.ref.pid === parts.agentPid) return `${what} is pidward itself`;
-      if (ancestorsOf(parts.agentPid, snapshot).has(target.ref.pid))
-        return `${what} is an ancestor of pidward`;
+      if (isAbove(target.ref.pid, parts.agentPid, snapshot)) return `${what} is an ancestor of pidward`;
       const shimOf = keptContainer(target.ref.pid, snapshot);
       if (shimOf !== undefined)
         return `${what} is the runtime's process that keeps container ${containerLabel(shimOf)}`;
@@ -77,18 +77,6 @@ export function createGuard(parts: GuardParts): Guard {
       return kept === undefined ? undefined : `${what}: ${kept}`;
     },
   };
-}
-
-function ancestorsOf(pid: number, snapshot: Snapshot): ReadonlySet<number> {
-  const ancestors = new Set<number>();
-  let row = snapshot.rowByPid.get(pid);
-  while (row !== undefined) {
-    const parent = snapshot.table.parentPid[row] ?? 0;
-    if (parent === 0 || ancestors.has(parent)) break;
-    ancestors.add(parent);
-    row = snapshot.rowByPid.get(parent);
-  }
-  return ancestors;
 }
 
 /** The container whose first process is this PID's child while the PID itself is outside: a shim or a monitor. */

@@ -1,3 +1,4 @@
+import { ancestorRows } from "../ancestors.ts";
 import { AgentError } from "../errors.ts";
 import { type Container, containerLabel, formatRef, type Snapshot, type TargetProcess } from "../model.ts";
 
@@ -63,9 +64,7 @@ function isInside(
   // the container's init shares with its parent, the runtime's shim.
   const outerPids = parts.readNamespace(parts.agentPid, "pid");
   const outerMount = mountOfParent(initPid, snapshot, parts);
-  const seen = new Set<number>();
-  for (let at = pid; at > 1 && !seen.has(at); at = parentOf(at, container, snapshot)) {
-    seen.add(at);
+  for (const at of chainInside(pid, container, snapshot)) {
     const ownMount = parts.readNamespace(at, "mnt");
     const ownPids = parts.readNamespace(at, "pid");
     if (ownMount !== undefined && ownMount === mount && mount !== outerMount) return true;
@@ -84,15 +83,18 @@ function mountOfParent(
 }
 
 /**
- * The parent while it is in the same container, or in the one that answers for it: what an engine in a container has
- * started descends from that engine. 0 beyond.
+ * The PID and those above it, while they are in the same container or in the one that answers for it: what an engine in
+ * a container has started descends from that engine.
  */
-function parentOf(pid: number, container: Container, snapshot: Snapshot): number {
-  const row = snapshot.rowByPid.get(pid);
-  if (row === undefined) return 0;
-  const parent = snapshot.table.parentPid[row] ?? 0;
-  const above = snapshot.rowByPid.get(parent);
-  if (above === undefined) return 0;
-  const isSame = snapshot.containerOf[above] === snapshot.containerOf[row];
-  return isSame || snapshot.containers[snapshot.containerOf[above] ?? -1]?.id === container.id ? parent : 0;
+function* chainInside(pid: number, container: Container, snapshot: Snapshot): Generator<number, void> {
+  yield pid;
+  const { table, rowByPid, containerOf, containers } = snapshot;
+  let below = rowByPid.get(pid);
+  if (below === undefined) return;
+  for (const row of ancestorRows(below, snapshot)) {
+    const isSame = containerOf[row] === containerOf[below];
+    if (!isSame && containers[containerOf[row] ?? -1]?.id !== container.id) return;
+    yield table.pid[row] ?? 0;
+    below = row;
+  }
 }

@@ -1,3 +1,4 @@
+import { isAbove } from "../ancestors.ts";
 import { type Container, containerLabel, type Snapshot, type TargetProcess } from "../model.ts";
 
 const containerProtect = "pidward.protect";
@@ -65,20 +66,14 @@ function describe(program: string, container: Container, why: string): string {
 function programBelow(
   target: TargetProcess,
   programs: ReadonlySet<string>,
-  { table, rowByPid, containerOf, programOf, programs: totals }: Snapshot,
+  snapshot: Snapshot,
 ): string | undefined {
+  const { table, rowByPid, containerOf, programOf, programs: totals } = snapshot;
   const container = containerOf[rowByPid.get(target.ref.pid) ?? -1];
   for (let row = 0; row < table.length; row++) {
     if (containerOf[row] !== container) continue;
     const name = totals[programOf[row] ?? -1]?.name ?? "";
-    if (!programs.has(name)) continue;
-    const seen = new Set<number>();
-    for (let at: number | undefined = row; at !== undefined && !seen.has(at); ) {
-      seen.add(at);
-      const parent: number = table.parentPid[at] ?? 0;
-      if (parent === target.ref.pid) return name;
-      at = rowByPid.get(parent);
-    }
+    if (programs.has(name) && isAbove(target.ref.pid, table.pid[row] ?? 0, snapshot)) return name;
   }
   return undefined;
 }

@@ -2,14 +2,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ContainerActions } from "../containers/runtime.ts";
 import { AgentError } from "../errors.ts";
 import { type Container, containerLabel, formatRef, type ProcessRef, type TargetProcess } from "../model.ts";
+import { type ContainerChange, ContainerChanged, changeBetween, changeOf } from "./container-change.ts";
 import type { Started } from "./drivers/driver.ts";
 import { openProcess, type ProcessHandleParts } from "./process-handle.ts";
 
 /** How long a new process may take to appear, beyond the time that it has to live. */
 const appearLimitMs = 30_000;
 const lookEveryMs = 100;
-/** A look for a program's processes is a scan of the host, so it comes less often. */
+/** A look for a program's processes is a scan of the host, so it comes less often; so is a question to the engine. */
 const scanEveryMs = 500;
+const askEveryMs = 1_000;
 
 export interface SettleParts extends ProcessHandleParts {
   readonly monotonicMs: () => number;
@@ -28,41 +30,70 @@ export interface Expectation {
   readonly settleSeconds: number;
 }
 
+/** What a wait needs: how to look at processes, and at the container that they are in. */
+interface Waiting extends SettleParts {
+  /** @throws ContainerChanged when the container is paused, has ended or is gone */
+  readonly requireUnchanged: () => Promise<void>;
+}
+
 /**
  * A restart has succeeded when a new process has lived for the settle time, not when a command exited 0.
  * @returns the refs of the new processes
- * @throws AgentError `failed` that says what happened to the new process
+ * @throws AgentError `failed` that says what happened to the new process, or to its container
  */
 export async function settle(
   started: Started,
   expected: Expectation,
   parts: SettleParts,
 ): Promise<readonly string[]> {
-  if (started.kind === "container") return [await settleContainer(started.oldInitPid, expected, parts)];
+  const waiting = { ...parts, requireUnchanged: watchContainer(expected.container, parts) };
+  if (started.kind === "container") return [await settleContainer(started.oldInitPid, expected, waiting)];
   if (started.kind === "processes") {
     const pids = await started.pids();
-    return Promise.all(pids.map((pid) => settleProcess(pid, expected, parts)));
+    return Promise.all(pids.map((pid) => settleProcess(pid, expected, waiting)));
   }
-  return Promise.all(started.execIds.map((execId) => settleExec(execId, expected, parts)));
+  return Promise.all(started.execIds.map((execId) => settleExec(execId, expected, waiting)));
+}
+
+/**
+ * A process that is frozen does not end either, and one whose container is gone leaves no word. An engine that has not
+ * answered is not asked again: the processes can be seen without it.
+ */
+function watchContainer(container: Container, parts: SettleParts): () => Promise<void> {
+  let isSilent = false;
+  return async () => {
+    if (isSilent) return;
+    try {
+      const change = await changeOf(container, parts);
+      if (change !== undefined && change.kind !== "restarted") throw givenUp(change);
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== "unavailable") throw error;
+      isSilent = true;
+    }
+  };
+}
+
+function givenUp(change: ContainerChange): ContainerChanged {
+  return new ContainerChanged("the wait for the new process was given up", change);
 }
 
 async function settleContainer(
   oldInitPid: number | null,
   expected: Expectation,
-  parts: SettleParts,
+  parts: Waiting,
 ): Promise<string> {
   const name = containerLabel(expected.container);
   const deadline = parts.monotonicMs() + appearLimitMs;
   let last = "it did not start";
   while (parts.monotonicMs() < deadline) {
     const now = await parts.inspect(expected.container);
-    if (now === undefined)
-      throw new AgentError("failed", `container ${name} is gone: it was removed meanwhile`);
-    if (now.state === "running" && now.initPid !== null && now.initPid !== oldInitPid) {
+    const change = changeBetween(expected.container, now);
+    if (change?.kind === "removed" || change?.kind === "paused") throw givenUp(change);
+    if (now?.state === "running" && now.initPid !== null && now.initPid !== oldInitPid) {
       const ref = refOfPid(now.initPid, parts);
       if (ref !== undefined && (await outlives(ref, expected.settleSeconds, parts))) return formatRef(ref);
       last = `its new init ${now.initPid} ended within ${expected.settleSeconds} s`;
-    } else if (now.state === "exited" || now.state === "dead") {
+    } else if (now?.state === "exited" || now?.state === "dead") {
       // A restart policy that is going to start it once more would have it in state "restarting".
       throw new AgentError(
         "failed",
@@ -74,7 +105,7 @@ async function settleContainer(
   throw new AgentError("failed", `container ${name} did not come back: ${last}`);
 }
 
-async function settleProcess(pid: number, expected: Expectation, parts: SettleParts): Promise<string> {
+async function settleProcess(pid: number, expected: Expectation, parts: Waiting): Promise<string> {
   const ref = refOfPid(pid, parts);
   if (ref !== undefined && (await outlives(ref, expected.settleSeconds, parts))) return formatRef(ref);
   throw new AgentError(
@@ -83,7 +114,7 @@ async function settleProcess(pid: number, expected: Expectation, parts: SettlePa
   );
 }
 
-async function settleExec(execId: string, expected: Expectation, parts: SettleParts): Promise<string> {
+async function settleExec(execId: string, expected: Expectation, parts: Waiting): Promise<string> {
   const actions = parts.actionsOf(expected.container);
   const deadline = parts.monotonicMs() + appearLimitMs;
   let tried: ProcessRef | undefined;
@@ -109,10 +140,11 @@ async function settleExec(execId: string, expected: Expectation, parts: SettlePa
   );
 }
 
-async function settleProgram(expected: Expectation, parts: SettleParts): Promise<string> {
+async function settleProgram(expected: Expectation, parts: Waiting): Promise<string> {
   const name = containerLabel(expected.container);
   const deadline = parts.monotonicMs() + Math.min(appearLimitMs, 5_000 + expected.settleSeconds * 1000);
   do {
+    await parts.requireUnchanged();
     const processes = await parts.processesOf(expected.container.id);
     const fresh = processes.find(
       (process) => process.program === expected.program && !expected.before.has(formatRef(process.ref)),
@@ -132,16 +164,21 @@ function refOfPid(pid: number, parts: ProcessHandleParts): ProcessRef | undefine
   return stat === undefined ? undefined : { pid, startTicks: stat.startTicks };
 }
 
-/** Whether the process is still there when the time is over. */
-async function outlives(ref: ProcessRef, seconds: number, parts: SettleParts): Promise<boolean> {
+/** Whether the process is still there when the time is over. @throws ContainerChanged */
+async function outlives(ref: ProcessRef, seconds: number, parts: Waiting): Promise<boolean> {
   const handle = openProcess(ref, parts);
   if (handle === undefined) return false;
   try {
     const deadline = parts.monotonicMs() + seconds * 1000;
+    let askAt = parts.monotonicMs() + askEveryMs;
     while (!handle.exited()) {
-      const left = deadline - parts.monotonicMs();
-      if (left <= 0) return true;
-      await delay(Math.min(lookEveryMs, left));
+      const now = parts.monotonicMs();
+      if (now >= deadline || now >= askAt) {
+        await parts.requireUnchanged();
+        askAt = parts.monotonicMs() + askEveryMs;
+      }
+      if (now >= deadline) return !handle.exited();
+      await delay(Math.min(lookEveryMs, Math.max(0, deadline - parts.monotonicMs())));
     }
     return false;
   } finally {

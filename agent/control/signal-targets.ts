@@ -132,9 +132,10 @@ async function stopAll(
   const orders: StopOrder[] = [];
   for (const process of processes) {
     if (parts.zombieParent(process.ref.pid, snapshot) === null)
-      orders.push(await planStop(process, request.graceSeconds, snapshot, parts));
+      orders.push(await planStop(process, processes, request.graceSeconds, snapshot, parts));
   }
   const outcomeOf = new Map<TargetProcess, SignalOutcome>();
+  const notes: string[] = [];
   const answer = (dryRun: boolean): SignalAnswer => ({
     action: "signal",
     signal: null,
@@ -144,21 +145,22 @@ async function stopAll(
       const outcome = order === undefined ? "zombie" : (outcomeOf.get(process) ?? null);
       return toTarget(process, dryRun ? null : outcome, null, order?.by ?? null, { found, parts });
     }),
-    warnings: [...dryRunNotes(parts), ...orders.flatMap(({ warning }) => warning ?? [])],
+    warnings: [...dryRunNotes(parts), ...orders.flatMap(({ warning }) => warning ?? []), ...notes],
   });
   if (request.dryRun === true || orders.length === 0) return answer(request.dryRun === true);
   const timeout = request.timeoutSeconds ?? defaultTimeoutSeconds;
   const stopped = orders.map(({ target }) => target);
   const how = `stop by ${[...new Set(orders.map(({ by }) => by))].join(", ")}`;
-  const outcomes = await audited(
+  const stops = await audited(
     describeIntent("signal", found.targets, actor, stopped, how),
     orders[0]?.driver ?? "none",
     parts,
     () => runStops(orders, timeout, parts),
-    (result) => judge(result, stopped, timeout),
+    (result) => withNotes(judge(result.outcomes, stopped, timeout), result.notes),
   );
-  for (const [index, target] of stopped.entries()) outcomeOf.set(target, outcomes[index] ?? "gone");
-  refuseStale(outcomes, stopped, found);
+  for (const [index, target] of stopped.entries()) outcomeOf.set(target, stops.outcomes[index] ?? "gone");
+  notes.push(...stops.notes);
+  refuseStale(stops.outcomes, stopped, found);
   return answer(false);
 }
 
@@ -212,6 +214,11 @@ function judge(
   return notes.length === 0
     ? { outcome: "done", message: null }
     : { outcome: "failed", message: notes.join("; ") };
+}
+
+function withNotes({ outcome, message }: Conclusion, notes: readonly string[]): Conclusion {
+  const all = message === null ? notes : [message, ...notes];
+  return { outcome, message: all.length === 0 ? null : all.join("; ") };
 }
 
 /** @throws AgentError `stale_ref` when the one process that was named had ended */

@@ -2,7 +2,7 @@ import { formatRef, type TargetProcess, type Targets } from "../model.ts";
 import { type SignalParts, sendSignals } from "./signal.ts";
 
 /** How long a process may take to end by TERM before it gets KILL, as `docker stop` has it. */
-const stopGraceSeconds = 10;
+export const stopGraceSeconds = 10;
 /** What outlives its parent is given this long, and then stopped too: it would hold ports and files. */
 const leftoverGraceSeconds = 3;
 

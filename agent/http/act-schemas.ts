@@ -16,7 +16,9 @@ export const signalRequest = z.strictObject({
   stop: z
     .boolean()
     .optional()
-    .describe("no signal: the process manager, or the engine for an init, stops it so that it stays down"),
+    .describe(
+      "no signal: the process manager, its label's stop command, or the engine for an init, stops it",
+    ),
   dryRun: z.boolean().optional(),
 }) satisfies z.ZodType<api.SignalRequest>;
 
@@ -71,6 +73,7 @@ export const auditTail = z.object({
       how: z.string().nullable(),
       argv: z.array(z.string()).readonly().optional().describe("of exec and attach, secrets masked"),
       outcome: z.string().nullable(),
+      exitCode: z.number().nullable().describe("of the command of exec and attach; null for all else"),
       message: z.string().nullable(),
     }),
   ),

@@ -153,7 +153,7 @@ function roomFor(rows: CounterRows, length: number): CounterRows {
 }
 
 /** The row of a life, or -1; PIDs ascend. */
-function findRow(
+export function findRow(
   { pid: pids, startTicks: starts }: Pick<ProcessTable, "pid" | "startTicks">,
   pid: number,
   startTicks: number,

@@ -19,14 +19,6 @@ export interface ManagedProgramsParts {
   readonly log: { readonly warn: (message: string, fields?: Readonly<Record<string, unknown>>) => void };
 }
 
-/** A program that a manager runs, and who that is. */
-export interface FoundProgram {
-  readonly manager: Manager;
-  readonly program: string;
-  /** Host PID of its main process. */
-  readonly pid: number | null;
-}
-
 /** What the process managers in containers say of their programs, asked in the background. */
 export interface ManagedPrograms {
   /**
@@ -39,11 +31,6 @@ export interface ManagedPrograms {
   observe(snapshot: Snapshot): void;
   /** The managers in a container, found now. Looks and reads, changes nothing. */
   managersIn(container: Container, snapshot: Snapshot): readonly Manager[];
-  /**
-   * The program that a process, or one above it, is the main process of. Asks the managers now.
-   * @throws AgentError `unavailable` when a manager does not answer
-   */
-  find(pid: number, container: Container, snapshot: Snapshot): Promise<FoundProgram | undefined>;
 }
 
 /** One life of a process, judged by its looks or named by its manager. */
@@ -129,16 +116,6 @@ export function createManagedPrograms(parts: ManagedProgramsParts): ManagedProgr
       }
     },
     managersIn: (container, snapshot) => managersIn(parts.finders, container, snapshot),
-    find: async (pid, container, snapshot) => {
-      for (const manager of managersIn(parts.finders, container, snapshot)) {
-        const mains = new Map((await manager.list()).map((program) => [program.pid, program.name]));
-        for (let at = pid; at > 1 && at !== manager.ref.pid; at = parentInside(at, snapshot)) {
-          const program = mains.get(at);
-          if (program !== undefined) return { manager, program, pid: at };
-        }
-      }
-      return undefined;
-    },
   };
 }
 
@@ -254,11 +231,4 @@ function childrenOfManagers(index: number, { table, rowByPid, containerOf }: Sna
       refs.push(`${table.pid[row]}@${table.startTicks[row]}`);
   }
   return refs.join(" ");
-}
-
-function parentInside(pid: number, { table, rowByPid, containerOf }: Snapshot): number {
-  const row = rowByPid.get(pid);
-  const parent = row === undefined ? 0 : (table.parentPid[row] ?? 0);
-  const above = rowByPid.get(parent);
-  return above !== undefined && containerOf[above] === containerOf[row ?? -1] ? parent : 0;
 }

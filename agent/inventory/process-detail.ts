@@ -1,3 +1,4 @@
+import { ancestorRows } from "../ancestors.ts";
 import type { ProcessDetail, ResourceLimit, RestartOutlook } from "../api.ts";
 import type { Snapshot } from "../model.ts";
 import { type RecordContext, readable, toManagedRecords, toProcessName, toProcessRecord } from "./records.ts";
@@ -25,7 +26,7 @@ export async function toProcessDetail(
   ]);
   return {
     ...record,
-    ancestors: ancestorRows(row, snapshot).map((one) => toProcessName(one, snapshot)),
+    ancestors: [...ancestorRows(row, snapshot)].map((one) => toProcessName(one, snapshot)),
     children: childRows(record.pid, snapshot).map((one) => toProcessName(one, snapshot)),
     limits: readers.readLimits(record.pid),
     faults: { minor: readable(table.minorFaults[row]), major: readable(table.majorFaults[row]) },
@@ -38,18 +39,6 @@ export async function toProcessDetail(
     zombieOf: zombieParent(record.pid, snapshot),
     restart,
   };
-}
-
-function ancestorRows(row: number, { table, rowByPid }: Snapshot): readonly number[] {
-  const rows: number[] = [];
-  const seen = new Set([row]);
-  let above = rowByPid.get(table.parentPid[row] ?? 0);
-  while (above !== undefined && !seen.has(above)) {
-    seen.add(above);
-    rows.push(above);
-    above = rowByPid.get(table.parentPid[above] ?? 0);
-  }
-  return rows;
 }
 
 function childRows(pid: number, { table }: Snapshot): readonly number[] {

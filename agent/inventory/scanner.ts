@@ -17,6 +17,8 @@ export interface ScannerParts {
   };
   /** Called when a scan has ended, before it is joined with those before. */
   readonly beforeSnapshot?: () => void;
+  /** Called when a scan of the timer has failed. */
+  readonly onFailure?: () => void;
   /** Called after each scan, before anyone sees the snapshot. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
 }
@@ -80,6 +82,7 @@ export function createScanner(parts: ScannerParts): Scanner {
       await (running ?? run());
     } catch (error) {
       log.error("scan failed", { error });
+      parts.onFailure?.();
     }
   };
   return {

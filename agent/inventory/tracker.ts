@@ -2,6 +2,7 @@ import type {
   Container,
   ExitReason,
   KernelUnits,
+  Problem,
   ProcessTable,
   ProgramTotals,
   Snapshot,
@@ -9,7 +10,7 @@ import type {
 } from "../model.ts";
 import type { Scan } from "../source/process-source.ts";
 import { createCpuRates } from "./cpu-rates.ts";
-import { createCounters } from "./life-counters.ts";
+import { type Advance, type CounterFigures, createCounters } from "./life-counters.ts";
 import type { ManagedPrograms } from "./managed-programs.ts";
 import { createProgramSums } from "./program-sums.ts";
 import { createProgramNamer } from "./programs.ts";
@@ -26,6 +27,25 @@ export interface TrackerParts {
   readonly managed?: Pick<ManagedPrograms, "nameRows" | "states"> | undefined;
   /** How many programs are kept apart; what is beyond is summed into `other` of its container. */
   readonly maxPrograms: number;
+  /** Sums processes in another way than by program. */
+  readonly observer?: ScanObserver | undefined;
+}
+
+/** A scan joined with those before it. */
+export interface ObservedScan {
+  readonly table: ProcessTable;
+  readonly rowByPid: ReadonlyMap<number, number>;
+  readonly containers: readonly Container[];
+  readonly containerOf: Int32Array;
+  readonly advance: Advance;
+  readonly problems: readonly Problem[];
+  readonly takenAt: number;
+}
+
+export interface ScanObserver {
+  observe(scan: ObservedScan): void;
+  /** @param added what the process used beyond what scans have seen */
+  ended(pid: number, startTicks: number, added: CounterFigures): void;
 }
 
 /** When a scan was made: milliseconds since the epoch, and seconds of a clock that never goes back. */
@@ -79,8 +99,11 @@ export function createTracker(parts: TrackerParts): Tracker {
         cpuCores,
         nowMs: time.takenAt,
       });
+      const { takenAt } = time;
+      const { problems } = scan;
+      parts.observer?.observe({ table, rowByPid, containers, containerOf, advance, problems, takenAt });
       return Object.freeze({
-        takenAt: time.takenAt,
+        takenAt,
         scanSeconds: time.scanSeconds,
         table,
         rowByPid,
@@ -90,12 +113,13 @@ export function createTracker(parts: TrackerParts): Tracker {
         containers,
         programs: programs satisfies readonly ProgramTotals[],
         managed: parts.managed?.states(containers) ?? [],
-        problems: scan.problems,
+        problems,
       });
     },
     ended: ({ pid, startTicks, container, program, reason, usage, wasSeen }, nowMs) => {
       const { added, known } =
         startTicks === null ? { added: [], known: wasSeen } : counters.settle(pid, startTicks, usage);
+      if (startTicks !== null) parts.observer?.ended(pid, startTicks, added);
       const isNew = !known && !wasSeen;
       sums.ended({ containerId: container?.id ?? "", program, reason, added, isNew }, nowMs);
     },

@@ -10,6 +10,8 @@ export interface CollectorGroupParts {
   readonly group: CompatibleGroup;
   /** Those that are on. */
   readonly collectors: readonly Collector[];
+  /** Families of the group that no collector has: the same at each scrape. */
+  readonly constant?: readonly FamilySamples[];
   readonly maxSeries: number;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
@@ -40,9 +42,9 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
 
 async function collectAll(
   snapshot: Snapshot,
-  { group, collectors, monotonicMs, onFailure }: CollectorGroupParts,
+  { group, collectors, constant = [], monotonicMs, onFailure }: CollectorGroupParts,
 ): Promise<readonly FamilySamples[]> {
-  const families: FamilySamples[] = [];
+  const families: FamilySamples[] = [...constant];
   const outcomes: Outcome[] = [];
   for (const collector of collectors) {
     const from = monotonicMs();

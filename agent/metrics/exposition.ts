@@ -70,7 +70,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
       const writer = createWriter(format, maxSeries, folded, memo);
       const zombies = countZombies(snapshot);
       const containers = snapshot.containers.map((container, index) => ({
-        subject: { state: container.state, zombies: zombies[index] ?? 0 } satisfies ContainerSubject,
+        subject: containerSubject(container, zombies[index] ?? 0),
         text: containerTexts([nameOf(index)]),
       }));
       const infos = snapshot.containers.map(({ id, image, runtime }, index) => ({
@@ -168,6 +168,17 @@ export function distinctLabels(
     given.add(distinct);
     return distinct;
   });
+}
+
+function containerSubject(container: Container, zombies: number): ContainerSubject {
+  const { state, restartCount, exitCode, oomKilled, known } = container;
+  return {
+    state,
+    zombies,
+    restarts: restartCount ?? Number.NaN,
+    exitCode: exitCode ?? Number.NaN,
+    oomKilled: known ? Number(oomKilled) : Number.NaN,
+  };
 }
 
 function countZombies({ table, containerOf, containers }: Snapshot): readonly number[] {

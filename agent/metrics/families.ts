@@ -136,6 +136,10 @@ export const programFamilies: readonly SubjectFamily<ProgramTotals>[] = [
 export interface ContainerSubject {
   readonly state: string;
   readonly zombies: number;
+  /** NaN for these: no engine tells, or there was no end yet. */
+  readonly restarts: number;
+  readonly exitCode: number;
+  readonly oomKilled: number;
 }
 
 export const containerInfo: SubjectFamily<undefined> = {
@@ -163,6 +167,24 @@ export const containerFamilies: readonly SubjectFamily<ContainerSubject>[] = [
     "gauge",
     "Processes that have ended and that nobody has reaped.",
     (c) => c.zombies,
+  ),
+  one(
+    "pidward_container_restarts_total",
+    "counter",
+    "Restarts by the engine's restart policy since the container was made.",
+    (c) => c.restarts,
+  ),
+  one(
+    "pidward_container_last_exit_code",
+    "gauge",
+    "Exit code of a container that does not run, of its last run.",
+    (c) => c.exitCode,
+  ),
+  one(
+    "pidward_container_oom_killed",
+    "gauge",
+    "Whether the engine says that the OOM killer was at work in the container's last run.",
+    (c) => c.oomKilled,
   ),
 ];
 

@@ -16,6 +16,7 @@ const one: AuditRecord = {
   containerName: "web",
   how: "SIGTERM",
   outcome: "failed",
+  exitCode: null,
   message: "not ended",
 };
 const other: AuditRecord = {
@@ -25,6 +26,17 @@ const other: AuditRecord = {
   outcome: null,
   message: null,
 };
+const command: AuditRecord = {
+  ...one,
+  action: "exec",
+  selector: "web",
+  refs: [],
+  how: null,
+  argv: ["sh", "-c", "exit 3"],
+  outcome: "done",
+  exitCode: 3,
+  message: null,
+};
 
 async function run(flags: Readonly<Record<string, string>>) {
   let out = "";
@@ -32,11 +44,11 @@ async function run(flags: Readonly<Record<string, string>>) {
   const api: Pick<ApiClient, "get" | "stream"> = {
     get: async (where, query) => {
       asked.push([where, query]);
-      return { records: [other, one] } as never;
+      return { records: [other, one, command] } as never;
     },
     stream: async (where, query, take) => {
       asked.push([where, query]);
-      for (const record of [other, one]) take(JSON.stringify(record));
+      for (const record of [other, one, command]) take(JSON.stringify(record));
     },
   };
   const input = {
@@ -56,9 +68,10 @@ test("records are a table, with the user's name where it is known", async () => 
   const { out, asked } = await run({ limit: "5", container: "web", user: "ann", action: "signal" });
   expect(asked).toEqual([["/api/v1/audit", { limit: "5", container: "web", user: "ann", action: "signal" }]]);
   expect(out.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
-    ["TIME", "PHASE", "USER", "ACTION", "SELECTOR", "HOW", "OUTCOME", "WHAT"],
-    ["2026-01-01T00:00:00.000Z", "intent", "1001", "signal", "web/\\x1b[2J", "SIGTERM", "-", "4242@1"],
-    [one.time, "outcome", "ann", "signal", "web/\\x1b[2J", "SIGTERM", "failed", "4242@1", "not ended"],
+    ["TIME", "PHASE", "USER", "ACTION", "SELECTOR", "HOW", "OUTCOME", "EXIT", "WHAT"],
+    ["2026-01-01T00:00:00.000Z", "intent", "1001", "signal", "web/\\x1b[2J", "SIGTERM", "-", "-", "4242@1"],
+    [one.time, "outcome", "ann", "signal", "web/\\x1b[2J", "SIGTERM", "failed", "-", "4242@1", "not ended"],
+    [command.time, "outcome", "ann", "exec", "web", "-", "done", "3", "sh -c exit 3"],
     [""],
   ]);
 });
@@ -68,8 +81,9 @@ test("following prints a line as each comes, or its JSON", async () => {
   expect(asked).toMatchObject([["/api/v1/audit", { limit: "10", user: "ann", follow: "true" }]]);
   expect(out).toBe(
     [
-      `${one.time}  intent      1001      signal   web/\\x1b[2J           SIGTERM    -         4242@1`,
-      `${one.time}  outcome     ann       signal   web/\\x1b[2J           SIGTERM    failed    4242@1  not ended`,
+      `${one.time}  intent      1001      signal   web/\\x1b[2J           SIGTERM    -         -     4242@1`,
+      `${one.time}  outcome     ann       signal   web/\\x1b[2J           SIGTERM    failed    -     4242@1  not ended`,
+      `${one.time}  outcome     ann       exec     web                   -          done      3     sh -c exit 3`,
       "",
     ].join("\n"),
   );
@@ -80,5 +94,5 @@ test("following prints a line as each comes, or its JSON", async () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line)),
-  ).toEqual([other, one]);
+  ).toEqual([other, one, command]);
 });

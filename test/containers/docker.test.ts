@@ -42,7 +42,9 @@ test("containers are listed with what the engine says of them", async () => {
       labels: {},
       state: "running",
       initPid: 4242,
+      createdAt: Date.parse("2026-01-01T00:00:00.25Z"),
       startedAt: Date.parse("2026-01-01T00:00:00.5Z"),
+      health: null,
       restartCount: 2,
       exitCode: null,
       oomKilled: false,
@@ -68,13 +70,28 @@ test("events bring new, renamed, stopped and removed containers", async () => {
   await waitFor("its end", () => !names().includes("store"));
 });
 
+test("a health check's verdict comes with its event", async () => {
+  await engine.start();
+  await runtime.start();
+  const container = engine.containers.get(web);
+  if (container !== undefined) container.health = "unhealthy";
+  engine.send("health_status: unhealthy", web);
+  await waitFor("the verdict", () => runtime.list()[0]?.health === "unhealthy");
+});
+
+test("a container's layer is measured when it is asked for", async () => {
+  await engine.start();
+  await runtime.start();
+  expect(await runtime.measureLayer(web)).toEqual({ bytes: 4096, folder: "/var/lib/docker/overlay2/x/diff" });
+  expect(await runtime.measureLayer(db)).toBeUndefined();
+});
+
 test("the list stays the same object while nothing happens, and the engine is left alone", async () => {
   await engine.start();
   await runtime.start();
   const before = runtime.list();
   const calls = engine.calls.length;
   engine.send("exec_create: sh", web);
-  engine.send("health_status: healthy", web);
   engine.add(db, "db");
   engine.send("start", db);
   await waitFor("db", () => names().includes("db"));

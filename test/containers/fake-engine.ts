@@ -8,6 +8,8 @@ export interface FakeContainer {
   name: string;
   status: string;
   pid: number;
+  /** Left out: it has no health check. */
+  health?: string;
 }
 
 /** A small Docker Engine on a socket of its own: containers to list, events to send, and ways to misbehave. */
@@ -84,6 +86,9 @@ function inspection(container: FakeContainer) {
   return {
     Id: container.id,
     Name: `/${container.name}`,
+    Created: "2026-01-01T00:00:00.25Z",
+    SizeRw: 4096,
+    GraphDriver: { Name: "overlay2", Data: { UpperDir: "/var/lib/docker/overlay2/x/diff" } },
     RestartCount: 2,
     Config: { Image: "shop/web:3", Labels: null },
     HostConfig: { RestartPolicy: { Name: "always", MaximumRetryCount: 0 } },
@@ -94,6 +99,7 @@ function inspection(container: FakeContainer) {
       StartedAt: "2026-01-01T00:00:00.5Z",
       ExitCode: 0,
       OOMKilled: false,
+      ...(container.health === undefined ? {} : { Health: { Status: container.health } }),
     },
   };
 }

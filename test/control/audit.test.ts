@@ -30,6 +30,7 @@ const intent: AuditIntent = {
   container: "c0ffee",
   how: "SIGTERM",
 };
+const done = { outcome: "done", exitCode: null, message: null };
 
 function fileAt(file: string, facts: { maxBytes?: number; keep?: number } = {}, warnings: string[] = []) {
   const log = { warn: (message: string) => void warnings.push(message) };
@@ -73,14 +74,29 @@ test("an intent and its outcome are two lines with one id", async () => {
     phase: "intent",
     refs: ["4242@183746"],
   });
-  await audit.conclude(id, intent, "done", null);
+  await audit.conclude(id, intent, done);
   const common = { time: "1970-01-01T00:00:00.000Z", id, ...intent, containerName: "web", message: null };
   expect(await audit.tail({ limit: 10 })).toEqual([
-    { ...common, phase: "intent", outcome: null },
-    { ...common, phase: "outcome", outcome: "done" },
+    { ...common, phase: "intent", outcome: null, exitCode: null },
+    { ...common, phase: "outcome", outcome: "done", exitCode: null },
   ]);
   expect(await audit.tail({ limit: 1 })).toHaveLength(1);
   expect(await audit.tail({ limit: 0 })).toHaveLength(0);
+});
+
+test("a command's exit code is kept, and records from before there was one are read", async () => {
+  const file = fresh();
+  const audit = auditAt(file);
+  const id = await audit.intend(intent);
+  await audit.conclude(id, intent, { ...done, exitCode: 3 });
+  const { exitCode: _, ...old } = JSON.parse(readFileSync(file, "utf8").split("\n")[0] ?? "");
+  appendFileSync(file, `${JSON.stringify({ ...old, id: "old" })}\n`);
+  expect((await audit.tail({})).map((record) => [record.id, record.exitCode])).toEqual([
+    [id, null],
+    [id, 3],
+    ["old", null],
+  ]);
+  expect(await audit.reportUnfinished()).toMatchObject([{ id: "old", exitCode: null }]);
 });
 
 test("an intent without an outcome is reported once", async () => {
@@ -134,7 +150,7 @@ test("with best effort an act goes before its record", async () => {
     () => {},
   );
   const id = await audit.intend(intent);
-  await audit.conclude(id, intent, "done", null);
+  await audit.conclude(id, intent, done);
   expect(failures).toBe(2);
   expect(warned).toMatchObject([{ phase: "intent" }, { phase: "outcome", outcome: "done" }]);
   expect(told.map((record) => record.phase)).toEqual(["intent", "outcome"]);
@@ -224,8 +240,8 @@ test("an intent in an older file is joined with its outcome, and one without is 
   const audit = auditAt(file, { maxBytes: 1024 });
   const first = await audit.intend(intent);
   const open = await audit.intend({ ...intent, selector: "web/open" });
-  for (let count = 0; count < 10; count++) await audit.conclude("other", intent, "done", null);
-  await audit.conclude(first, intent, "done", null);
+  for (let count = 0; count < 10; count++) await audit.conclude("other", intent, done);
+  await audit.conclude(first, intent, done);
   expect(existsSync(`${file}.2`)).toBe(true);
   expect((await audit.tail({ limit: 1000 })).map((record) => record.phase)).toEqual([
     "intent",

@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import type { Actor } from "../../agent/api.ts";
 import { openTerminal } from "../../agent/control/attach.ts";
+import type { AuditEnd } from "../../agent/control/audit.ts";
 import { createExecControl, type ExecControlParts } from "../../agent/control/exec-control.ts";
 import { AgentError } from "../../agent/errors.ts";
 import { silentLogger } from "../../agent/log.ts";
@@ -24,8 +25,8 @@ function setUp(facts: Partial<ExecControlParts> = {}) {
         steps.push(`intent ${intent.argv?.join(" ")}`);
         return "id";
       },
-      conclude: async (_: string, __: unknown, outcome: string, message: string) => {
-        steps.push(`${outcome}: ${message}`);
+      conclude: async (_: string, __: unknown, { outcome, exitCode, message }: AuditEnd) => {
+        steps.push(`${outcome} ${exitCode}: ${message}`);
       },
     } as unknown as ExecControlParts["audit"],
     onAct: (action, driver, outcome) => steps.push(`count ${action} ${driver} ${outcome}`),
@@ -64,7 +65,7 @@ test("the intent is written before the command starts, the outcome with its exit
     truncated: false,
     timedOut: false,
   });
-  expect(steps).toEqual(["intent echo ***", "start", "count exec none done", "done: exit code 3"]);
+  expect(steps).toEqual(["intent echo ***", "start", "count exec none done", "done 3: null"]);
 });
 
 test("without an intent on the disk nothing starts", async () => {
@@ -113,7 +114,7 @@ test("no more sessions than the limit; one that ends gives its place back, and s
   exec.end(7);
   for await (const bytes of terminal.output) expect(bytes.toString()).toBe("x");
   expect(await terminal.exit).toBe(7);
-  await waitFor("the outcome", () => steps.at(-1) === "done: exit code 7");
+  await waitFor("the outcome", () => steps.at(-1) === "done 7: null");
   const failing = createExecControl({
     ...parts,
     execsOf: () => undefined,
@@ -134,7 +135,7 @@ test("closing hangs up; the audit has the reason and the exit code", async () =>
   exec.output.resume();
   await terminal.close();
   expect(steps).toContain("1 50");
-  await waitFor("the outcome", () => steps.at(-1) === "done: the client went away, exit code 129");
+  await waitFor("the outcome", () => steps.at(-1) === "done 129: the client went away");
   expect(exec.closed).toBe(true);
   let taken = false;
   terminal.write(Buffer.from("late"), () => {

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import type { ContainerActions, ExecRequest, ExecStatus } from "../../agent/containers/runtime.ts";
 import { createContainerDriver } from "../../agent/control/drivers/container.ts";
 import type { RestartDriver, RestartPlan, Started } from "../../agent/control/drivers/driver.ts";
-import { createLabelDriver } from "../../agent/control/drivers/label.ts";
+import { createLabelDriver, type LabelParts } from "../../agent/control/drivers/label.ts";
 import { carryOut, choosePlan, describeOutlook } from "../../agent/control/restart.ts";
 import type { SettleParts } from "../../agent/control/settle.ts";
 import type { Container, TargetProcess, Targets } from "../../agent/model.ts";
@@ -94,6 +94,24 @@ test("a new process that exits is a failure that says with which code and what r
   expect(error.details).toMatchObject({ old: ["42@7"], running: ["40@7 init"] });
 });
 
+test("what went otherwise than planned is in the answer, and in the message of a failure", async () => {
+  const engine = new FakeEngine();
+  const plan: RestartPlan = {
+    ...planned(exec),
+    warnings: ["a doubt"],
+    run: async (note) => {
+      note("it was slow");
+      return exec;
+    },
+  };
+  const chosen = { driver: "label" as const, plan };
+  const answer = await carryOut(chosen, makeTargets(), 0.1, world(engine, new Set([50])));
+  expect(answer.warnings).toEqual(["a doubt", "it was slow"]);
+  engine.status = { running: false, pid: null, exitCode: 3 };
+  const error = await failure(carryOut(chosen, makeTargets(), 0.1, world(engine, new Set())));
+  expect(error.message).toMatch(/exited with code 3; it was slow; running in web now/);
+});
+
 test("a start command that puts the program into the background is found by the program's name", async () => {
   const engine = new FakeEngine();
   engine.status = { running: false, pid: null, exitCode: 0 };
@@ -148,6 +166,13 @@ test("the first driver with a plan is taken, a named one alone, and none is an e
   expect(await describeOutlook(makeTargets(), [no])).toMatchObject({ driver: null });
 });
 
+const labelling: Pick<LabelParts, "stopByCommand" | "showCommand"> = {
+  stopByCommand: async () => {
+    throw new Error("no command is to be run");
+  },
+  showCommand: (argv) => argv,
+};
+
 test.each([
   ["httpd -f -p '80 81'", ["httpd", "-f", "-p", "80 81"]],
   ['["httpd", "-f", ""]', ["httpd", "-f", ""]],
@@ -155,6 +180,7 @@ test.each([
   const engine = new FakeEngine();
   const stopped: string[] = [];
   const driver = createLabelDriver({
+    ...labelling,
     actionsOf: () => engine,
     stop: async ({ processes }) => {
       stopped.push(...processes.map((process) => process.name));
@@ -165,7 +191,7 @@ test.each([
   const planning = await driver.plan(makeTargets({ container }));
   if (!("plan" in planning)) throw new Error(planning.reason);
   expect(stopped).toEqual([]);
-  await planning.plan.run();
+  await planning.plan.run(() => {});
   expect(stopped).toEqual(["httpd"]);
   expect(engine.started.map((request) => request.argv)).toEqual([argv]);
 });
@@ -175,7 +201,11 @@ test.each([
   ["an empty label", "  ", makeTargets()],
   ["the container's init", "httpd", makeTargets({ processes: [makeTarget(40, { init: true })] })],
 ])("%s gives no plan by label", async (_, command, targets) => {
-  const driver = createLabelDriver({ actionsOf: () => new FakeEngine(), stop: async () => [] });
+  const driver = createLabelDriver({
+    ...labelling,
+    actionsOf: () => new FakeEngine(),
+    stop: async () => [],
+  });
   const container = makeContainer("web", { labels: { "pidward.program.httpd.start": command } });
   expect(await driver.plan({ ...targets, container })).toHaveProperty("reason");
 });
@@ -187,7 +217,7 @@ test("the container is restarted for itself and for its init, and for nothing el
   expect(await driver.plan(makeTargets({ kind: "container", program: null }))).toHaveProperty("plan");
   const init = makeTargets({ kind: "process", processes: [makeTarget(40, { init: true })] });
   const planning = await driver.plan(init);
-  if ("plan" in planning) await planning.plan.run();
+  if ("plan" in planning) await planning.plan.run(() => {});
   expect(engine.restarted).toEqual(["web"]);
   const paused = makeTargets({ kind: "container", container: { ...web, state: "paused" } });
   expect(await driver.plan(paused)).toMatchObject({ reason: expect.stringContaining("paused") });

@@ -80,7 +80,7 @@ function partsOf({ container, readOnly = false, parts }: Facts): SignalTargetsPa
       note("intent", intent);
       return "id";
     },
-    conclude: async (_, intent, outcome, message) => note(outcome, intent, message),
+    conclude: async (_, intent, { outcome, message }) => note(outcome ?? "", intent, message),
   };
   return {
     ...kernel.parts,
@@ -102,6 +102,9 @@ function partsOf({ container, readOnly = false, parts }: Facts): SignalTargetsPa
     log: silentLogger,
     onAct: (action, driver, outcome) => void acts.push(`${action} ${driver} ${outcome}`),
     findManager: async () => undefined,
+    stopByCommand: async () => {
+      throw new Error("no command is to be run");
+    },
     actionsOf: () => undefined,
     zombieParent,
     ...parts,

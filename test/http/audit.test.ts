@@ -88,6 +88,7 @@ function record(id: string, facts: Partial<AuditRecord> = {}): AuditRecord {
     containerName: null,
     how: null,
     outcome: null,
+    exitCode: null,
     message: null,
     ...facts,
   };

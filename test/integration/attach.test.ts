@@ -192,14 +192,14 @@ testWith(
     shell.close();
     await gone("sleep 70053");
     for (const one of ["sleep 70051", "sleep 70052"]) await gone(one);
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    await waitFor("its entry to be reaped", () => !existsSync(`/proc/${pid}`));
     const stubborn = await attach(web.name, ["sh", "-c", "trap '' HUP TERM; sleep 70054; sleep 70055"]);
     await there("sleep 70054");
     stubborn.socket.terminate();
-    await waitFor(
-      "the record",
-      () => agent.audit().at(-1)?.message === "the client went away, exit code 137",
-    );
+    await waitFor("the record", () => {
+      const last = agent.audit().at(-1);
+      return last?.message === "the client went away" && last.exitCode === 137;
+    });
     expect([pidsOf("sleep 70054"), pidsOf("sleep 70055")]).toEqual([[], []]);
     const leaving = await attach(web.name, [
       "sh",
@@ -256,7 +256,8 @@ testWith(needs, "a session is audited with its argument vector before and its ex
     how: "as app",
     argv: ["sh", "-c", "exit 5"],
     outcome: "done",
-    message: "exit code 5",
+    exitCode: 5,
+    message: null,
   });
   expect(agent.audit().at(-2)).toMatchObject({ id: outcome.id, phase: "intent" });
 });

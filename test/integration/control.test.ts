@@ -187,6 +187,50 @@ testWith(needs, "a label's start command restarts its program, and starts it whe
   expect(late.json.new).toHaveLength(1);
 });
 
+/** A loop that is deaf to TERM and ends when there is a file. */
+const deaf = "rm -f /tmp/over; trap : TERM; while [ ! -e /tmp/over ]; do usleep 50000; done";
+const loopLabels = {
+  "pidward.program.loop.match": "sh -c rm -f /tmp/over*",
+  "pidward.program.loop.start": `sh -c '${deaf}'`,
+  "pidward.program.loop.stop": "touch /tmp/over",
+};
+
+testWith(needs, "a label's stop command stops its program where TERM would not", async () => {
+  const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`), labels: loopLabels });
+  const loop = await processOf(web, "loop");
+  const dry = await agent.cli("restart", `${web.name}/loop`, "--dry-run");
+  expect(dry.stdout).toContain(`stop it by ["touch","/tmp/over"] and run ["sh","-c","rm`);
+  expect(isAlive(loop.pid)).toBe(true);
+  const { json } = await agent.post("/api/v1/restart", { selector: loop.ref, settleSeconds: 0.3 });
+  expect(json).toMatchObject({
+    driver: "label",
+    old: [loop.ref],
+    warnings: [expect.stringContaining("output")],
+  });
+  expect(isAlive(loop.pid)).toBe(false);
+  const [fresh] = json.new;
+  const name = "label pidward.program.loop.stop";
+  const asked = await agent.cli("kill", fresh, "--stop", "--dry-run");
+  expect(asked).toMatchObject({ code: 0, stdout: `${fresh} sh: would be stopped by ${name}\n` });
+  const stopped = await agent.cli("kill", fresh, "--stop");
+  expect(stopped).toMatchObject({ code: 0, stdout: `${fresh} sh: stopped by ${name}\n` });
+  expect(agent.audit().at(-1)).toMatchObject({ how: `stop by ${name}`, outcome: "done", message: null });
+});
+
+testWith(needs, "a stop command that fails is told, and what it left is killed", async () => {
+  const labels = { ...loopLabels, "pidward.program.loop.stop": "sh -c 'echo no >&2; exit 3'" };
+  const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`), labels });
+  const loop = await processOf(web, "loop");
+  const killed = await agent.cli("kill", loop.ref, "--stop", "--grace", "1s");
+  expect(killed.code).toBe(0);
+  expect(killed.stdout).toContain(
+    'note: the command of label pidward.program.loop.stop exited with code 3: "no"',
+  );
+  expect(killed.stdout).toContain("was asked to stop it: killed");
+  expect(isAlive(loop.pid)).toBe(false);
+  expect(agent.audit().at(-1)?.message).toContain("exited with code 3");
+});
+
 testWith(needs, "a start command that ends at once is a failure that says what runs now", async () => {
   const labels = { "pidward.program.httpd.start": "sh -c 'exit 3'" };
   const web = await containers.run({ argv: lasting("httpd -f -p 8080"), labels });
@@ -235,6 +279,39 @@ testWith(needs, "a container that is removed in the middle of a restart is told 
   expect(answer).toMatchObject({ status: 502, json: { code: "failed", running: [] } });
   expect((await agent.get("/healthz")).status).toBe(200);
 });
+
+testWith(
+  needs,
+  "two programs of a container are restarted side by side; the same one, and all, are busy",
+  async () => {
+    const web = await containers.run({ argv: lasting("httpd -f -p 8080", "tail -f /dev/null") });
+    const httpd = await processOf(web, "httpd");
+    const tail = await processOf(web, "tail");
+    // Until the end of this test, which does not wait for it.
+    const first = agent.post("/api/v1/restart", { selector: `${web.name}/httpd`, settleSeconds: 300 });
+    await waitFor("the stop", () => !isAlive(httpd.pid));
+    const fresh = await waitFor("the new one", async () => {
+      const { status, json } = await agent.get(`/api/v1/processes?selector=${web.name}/httpd`);
+      return status === 200 && json.processes[0]?.ref !== httpd.ref ? json.processes[0] : undefined;
+    });
+    for (const selector of [`${web.name}/httpd`, fresh.ref, String(fresh.pid), web.name, String(web.pid)])
+      expect((await agent.post("/api/v1/restart", { selector })).json).toMatchObject({
+        code: "busy",
+        detail: expect.stringContaining(`of ${web.name}/httpd`),
+      });
+    const outlook = async (pid: number) => (await agent.get(`/api/v1/processes/${pid}`)).json.restart;
+    expect(await outlook(fresh.pid)).toMatchObject({
+      driver: null,
+      plan: expect.stringContaining("under way"),
+    });
+    expect(await outlook(tail.pid)).toMatchObject({ driver: "respawn" });
+    const second = await agent.post("/api/v1/restart", { selector: `${web.name}/tail`, settleSeconds: 0.3 });
+    expect(second).toMatchObject({ status: 200, json: { old: [tail.ref] } });
+    // Its new process ends before it has settled.
+    await containers.get(web.id).kill();
+    expect(await first).toMatchObject({ status: 502, json: { code: "failed" } });
+  },
+);
 
 testWith(
   needs,

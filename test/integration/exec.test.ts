@@ -264,8 +264,11 @@ testWith(
       id: intent?.id,
       phase: "outcome",
       outcome: "done",
-      message: "exit code 3",
+      exitCode: 3,
+      message: null,
     });
+    const shown = await agent.cli("audit", "--container", web.name, "--limit", "1");
+    expect(shown.stdout).toMatch(/ exec .* done +3 +sh -c exit 3/);
   },
 );
 

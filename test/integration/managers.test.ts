@@ -31,6 +31,7 @@ import {
   makeManagersImage,
   makeSystemdImage,
   managersImage,
+  systemdHost,
   systemdImage,
 } from "../support/manager-images.ts";
 import { hasParts } from "../support/parts.ts";
@@ -120,7 +121,9 @@ function asContainer({ id, name, pid }: TestContainer): Container {
     labels: {},
     state: "running",
     initPid: pid,
+    createdAt: null,
     startedAt: null,
+    health: null,
     restartCount: null,
     exitCode: null,
     oomKilled: false,
@@ -594,14 +597,6 @@ for (const kind of ["s6", "runit"] as const) {
     expect(await manager.list()).toEqual([]);
   });
 }
-
-/** As RUNTIMES has it for cgroup v1; systemd makes cgroups in the named hierarchy below its container's. */
-const systemdHost = {
-  CapAdd: ["SYS_ADMIN"],
-  SecurityOpt: ["seccomp=unconfined"],
-  Tmpfs: { "/run": "", "/run/lock": "", "/tmp": "" },
-  Binds: ["/sys/fs/cgroup:/sys/fs/cgroup:ro", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"],
-};
 
 const unit = (command: string, more = ""): string =>
   `[Unit]\nDescription=one of the test's\n[Service]\nExecStart=${command}\n${more}\n[Install]\nWantedBy=multi-user.target\n`;

@@ -16,6 +16,7 @@ export interface TestProcess {
   readonly command?: readonly string[] | null;
   /** A container's id; empty: the host's own. */
   readonly container?: string;
+  readonly threads?: number;
   readonly userSeconds?: number;
   readonly residentBytes?: number;
   readonly readBytes?: number;
@@ -35,7 +36,7 @@ export function makeTable(processes: readonly TestProcess[]): ProcessTable {
     state: Uint8Array.from(rows, (row) => (row.state ?? "S").charCodeAt(0)),
     flags: Uint32Array.from(rows, (row) => row.flags ?? 0),
     userId: figures((row) => row.userId ?? 0),
-    threads: Int32Array.from(rows, () => 1),
+    threads: Int32Array.from(rows, (row) => row.threads ?? 1),
     userSeconds: figures((row) => row.userSeconds ?? 0),
     systemSeconds: figures(() => 0),
     residentBytes: figures((row) => row.residentBytes ?? 4096),
@@ -64,7 +65,9 @@ export function makeContainer(id: string, facts: Partial<Container> = {}): Conta
     labels: {},
     state: "running",
     initPid: null,
+    createdAt: 1_700_000_400_000,
     startedAt: 1_700_000_500_000,
+    health: null,
     restartCount: 0,
     exitCode: null,
     oomKilled: false,

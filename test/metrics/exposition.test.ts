@@ -1,5 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { createExposition, distinctLabels, type ExpositionFormat } from "../../agent/metrics/exposition.ts";
@@ -7,19 +5,13 @@ import { createOwnMetrics } from "../../agent/metrics/own-metrics.ts";
 import { joinPieces } from "../../agent/metrics/pieces.ts";
 import type { Snapshot } from "../../agent/model.ts";
 import { makeContainer, makeSnapshot } from "../inventory/table.ts";
+import { expectGolden } from "./expect-golden.ts";
 import { parseExposition } from "./parse-exposition.ts";
 import { degradedScene, healthyScene } from "./scenes.ts";
 
 function render(snapshot: Snapshot, format: ExpositionFormat = "text", facts = {}): string {
   const { maxSeries, topProcesses } = { maxSeries: 50_000, topProcesses: 0, ...facts };
   return joinPieces(createExposition({ topProcesses }).render(snapshot, format, maxSeries)).toString();
-}
-
-/** Compares with a file of test/golden; UPDATE_GOLDEN=1 writes it anew: read the difference then. */
-function expectGolden(name: string, text: string): void {
-  const file = path.join(__dirname, "../golden", name);
-  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
-  expect(text).toBe(readFileSync(file, "utf8"));
 }
 
 test("a healthy host is exposed as in the golden file", () => {

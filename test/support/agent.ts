@@ -65,10 +65,14 @@ export class TestAgent {
       this.log += chunk;
     });
     if (child.pid !== undefined) noteStarted(child.pid);
-    const web = await waitFor("the agent to listen", () => {
-      if (child.exitCode !== null) throw new Error(`the agent exited with ${child.exitCode}:\n${this.log}`);
-      return /msg=listening web=(\S+)/.exec(this.log)?.[1];
-    });
+    const web = await waitFor(
+      "the agent to listen",
+      () => {
+        if (child.exitCode !== null) throw new Error(`the agent exited with ${child.exitCode}:\n${this.log}`);
+        return /msg=listening web=(\S+)/.exec(this.log)?.[1];
+      },
+      60_000,
+    );
     this.web = web;
   }
 

@@ -18,6 +18,11 @@ const parts = {
   runit: { package: "runit", isThere: () => existsSync("/usr/bin/runsvdir") },
   tini: { package: "tini", isThere: () => existsSync("/usr/bin/tini") },
   systemd: { package: "systemd", isThere: () => existsSync("/lib/systemd/systemd") },
+  // Compared with, side by side.
+  nodeExporter: {
+    package: "prometheus-node-exporter",
+    isThere: () => existsSync("/usr/bin/prometheus-node-exporter"),
+  },
 };
 
 const policy = "/usr/sbin/policy-rc.d";

@@ -63,6 +63,14 @@ export async function makeSystemdImage(docker: Docker): Promise<void> {
   });
 }
 
+/** What systemd needs as a container's init on cgroup v1: it makes cgroups in the named hierarchy below its container's. */
+export const systemdHost = {
+  CapAdd: ["SYS_ADMIN"],
+  SecurityOpt: ["seccomp=unconfined"],
+  Tmpfs: { "/run": "", "/run/lock": "", "/tmp": "" },
+  Binds: ["/sys/fs/cgroup:/sys/fs/cgroup:ro", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"],
+};
+
 function makeBase(root: string): void {
   for (const folder of [
     "bin",

@@ -7,7 +7,8 @@ export type Part =
   | "s6"
   | "runit"
   | "tini"
-  | "systemd";
+  | "systemd"
+  | "nodeExporter";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 

@@ -54,6 +54,7 @@ const columns: readonly (Column<AuditRecord> & { readonly usual?: number })[] = 
     cell: (one) => one.outcome ?? "-",
     colour: (one) => (one.outcome === null || one.outcome === "done" ? undefined : "red"),
   },
+  { header: "EXIT", usual: 4, cell: (one) => String(one.exitCode ?? "-") },
   {
     header: "WHAT",
     cell: (one) =>

@@ -27,7 +27,8 @@ export const kill: Command = {
     {
       name: "stop",
       value: "",
-      meaning: "have its process manager (of an init: the engine) stop it, so that it stays down",
+      meaning:
+        "have who runs it stop it, so that it stays down: its manager, its label's command, the engine",
     },
     { name: "dry-run", value: "", meaning: "say what would be done, and do nothing" },
     jsonFlag,
@@ -88,6 +89,8 @@ function happened({ outcome, stoppedBy, zombieOf }: SignalTarget, { signal }: Si
       return `would be stopped by ${stoppedBy}`;
     case "exited":
       return `stopped by ${stoppedBy}`;
+    case "killed":
+      return `did not end when ${stoppedBy} was asked to stop it: killed`;
     case "gone":
       return `was gone when ${stoppedBy} was asked to stop it`;
     default:

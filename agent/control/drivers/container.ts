@@ -13,6 +13,7 @@ export interface ContainerDriverParts {
 export function createContainerDriver(parts: ContainerDriverParts): RestartDriver {
   return {
     name: "container",
+    byRuntime: true,
     plan: async (targets) => {
       const { container } = targets;
       if (container === null) return { reason: "the target belongs to no container" };

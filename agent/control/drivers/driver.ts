@@ -4,6 +4,8 @@ import { type Container, containerLabel, type TargetProcess, type Targets } from
 /** One way to restart. */
 export interface RestartDriver {
   readonly name: DriverName;
+  /** Its plans are carried out by the container's runtime: it has none while that does not answer. */
+  readonly byRuntime?: true;
   /** Looks and reads, changes nothing. */
   plan(targets: Targets): Promise<Planning>;
 }
@@ -20,9 +22,10 @@ export interface RestartPlan {
   readonly stops: readonly TargetProcess[];
   /**
    * Stops the old and starts the new.
+   * @param note is told what went otherwise than planned, for the answer and for the message of a failure
    * @throws AgentError when a step fails
    */
-  run(): Promise<Started>;
+  run(note: (text: string) => void): Promise<Started>;
 }
 
 /** By what the new processes are recognised. */

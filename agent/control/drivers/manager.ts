@@ -1,18 +1,31 @@
+import { isAbove } from "../../ancestors.ts";
 import { AgentError, reasonOf } from "../../errors.ts";
-import type { Manager, ManagerKind } from "../../managers/manager.ts";
-import { type Container, containerLabel, formatRef, type Snapshot, type TargetProcess } from "../../model.ts";
+import { findOwner } from "../../managers/find-owner.ts";
+import { type ManagedProgram, type Manager, type ManagerKind, managerKinds } from "../../managers/manager.ts";
+import {
+  type Container,
+  containerLabel,
+  formatRef,
+  type Snapshot,
+  type TargetProcess,
+  type Targets,
+} from "../../model.ts";
 import { notRunnable, type RestartDriver } from "./driver.ts";
 
 export interface ManagerDriverParts {
   /** The managers in a container, found now. */
   readonly managersIn: (container: Container, snapshot: Snapshot) => readonly Manager[];
-  /** Whose process it is, or one above it. @throws AgentError `unavailable` when a manager does not answer */
-  readonly findManager: (
-    target: TargetProcess,
-    snapshot: Snapshot,
-  ) => Promise<{ readonly manager: Manager; readonly program: string } | undefined>;
   /** The latest scan. */
   readonly snapshot: () => Snapshot | undefined;
+}
+
+/** What one plan needs of a container's managers, whatever their kind: each is asked once. */
+interface Look {
+  readonly snapshot: Snapshot;
+  readonly managers: readonly Manager[];
+  readonly list: (manager: Manager) => Promise<readonly ManagedProgram[]>;
+  /** Those that did not answer. */
+  readonly silent: ReadonlySet<Manager>;
 }
 
 /** A program of a manager, to be restarted. */
@@ -21,8 +34,47 @@ interface Chosen {
   readonly program: string;
 }
 
-/** The process manager in the container that owns the target restarts it in its own way. */
-export function createManagerDriver(kind: ManagerKind, parts: ManagerDriverParts): RestartDriver {
+/** The process manager in the container that owns the target restarts it in its own way. One driver a kind, in order. */
+export function createManagerDrivers(parts: ManagerDriverParts): readonly RestartDriver[] {
+  // The drivers are asked one after the other for the same targets.
+  const looks = new WeakMap<Targets, Look>();
+  const lookFor: LookFor = (targets, container) => {
+    const snapshot = parts.snapshot();
+    const look =
+      looks.get(targets) ?? (snapshot && createLook(parts.managersIn(container, snapshot), snapshot));
+    if (look !== undefined) looks.set(targets, look);
+    return look;
+  };
+  return managerKinds.map((kind) => createManagerDriver(kind, lookFor));
+}
+
+/** Undefined: no scan has ended yet. */
+type LookFor = (targets: Targets, container: Container) => Look | undefined;
+
+function createLook(managers: readonly Manager[], snapshot: Snapshot): Look {
+  const lists = new Map<Manager, Promise<readonly ManagedProgram[]>>();
+  const silent = new Set<Manager>();
+  const ask = async (manager: Manager): Promise<readonly ManagedProgram[]> => {
+    try {
+      return await manager.list();
+    } catch (error) {
+      silent.add(manager);
+      throw error;
+    }
+  };
+  return {
+    snapshot,
+    managers,
+    silent,
+    list: (manager) => {
+      const list = lists.get(manager) ?? ask(manager);
+      lists.set(manager, list);
+      return list;
+    },
+  };
+}
+
+function createManagerDriver(kind: ManagerKind, lookFor: LookFor): RestartDriver {
   return {
     name: kind,
     plan: async (targets) => {
@@ -33,15 +85,15 @@ export function createManagerDriver(kind: ManagerKind, parts: ManagerDriverParts
       // A paused manager accepts and never answers; a byte in its pipe would act after the thaw.
       const state = notRunnable(container);
       if (state !== undefined) return { reason: state };
-      const snapshot = parts.snapshot();
-      if (snapshot === undefined) return { reason: "no scan has ended yet" };
-      const managers = parts.managersIn(container, snapshot).filter((manager) => manager.kind === kind);
+      const look = lookFor(targets, container);
+      if (look === undefined) return { reason: "no scan has ended yet" };
+      const managers = look.managers.filter((manager) => manager.kind === kind);
       if (managers.length === 0) return { reason: `no ${kind} runs in ${name}` };
       try {
         const chosen =
           targets.processes.length > 0
-            ? await ofProcesses(targets.processes, kind, snapshot, parts)
-            : await byProgramName(program ?? "", managers);
+            ? await ofProcesses(targets.processes, kind, look)
+            : await byProgramName(program ?? "", managers, look);
         if ("reason" in chosen) return chosen;
         const words = chosen.map((one) => one.manager.describeRestart(one.program)).join("; ");
         return {
@@ -57,7 +109,10 @@ export function createManagerDriver(kind: ManagerKind, parts: ManagerDriverParts
         };
       } catch (error) {
         if (!(error instanceof AgentError) || error.code !== "unavailable") throw error;
-        const owner = managers.find((manager) => isAbove(manager.ref.pid, targets.processes, snapshot));
+        const silent = managers.filter((manager) => look.silent.has(manager));
+        const owner = silent.find((manager) =>
+          targets.processes.some(({ ref }) => isAbove(manager.ref.pid, ref.pid, look.snapshot)),
+        );
         if (owner === undefined && targets.processes.length > 0) return { reason: reasonOf(error) };
         // Another way would start a second one beside it, or have it started again by the manager later.
         throw new AgentError(
@@ -73,12 +128,11 @@ export function createManagerDriver(kind: ManagerKind, parts: ManagerDriverParts
 async function ofProcesses(
   processes: readonly TargetProcess[],
   kind: ManagerKind,
-  snapshot: Snapshot,
-  parts: ManagerDriverParts,
+  { managers, snapshot, list }: Look,
 ): Promise<readonly Chosen[] | { readonly reason: string }> {
   const chosen = new Map<string, Chosen>();
   for (const process of processes) {
-    const found = await parts.findManager(process, snapshot);
+    const found = await findOwner(process.ref.pid, managers, snapshot, list);
     if (found?.manager.kind !== kind)
       return {
         reason: `${formatRef(process.ref)} (${process.name}) is not a process of one of its programs`,
@@ -88,26 +142,14 @@ async function ofProcesses(
   return [...chosen.values()];
 }
 
-function isAbove(pid: number, processes: readonly TargetProcess[], snapshot: Snapshot): boolean {
-  const { table, rowByPid } = snapshot;
-  const parentOf = (at: number): number => table.parentPid[rowByPid.get(at) ?? -1] ?? 0;
-  return processes.some(({ ref }) => {
-    const seen = new Set<number>();
-    for (let at = parentOf(ref.pid); at > 1 && !seen.has(at); at = parentOf(at)) {
-      if (at === pid) return true;
-      seen.add(at);
-    }
-    return false;
-  });
-}
-
 /** A program of which nothing runs: it is known by name only. */
 async function byProgramName(
   program: string,
   managers: readonly Manager[],
+  { list }: Look,
 ): Promise<readonly Chosen[] | { readonly reason: string }> {
   for (const manager of managers) {
-    if ((await manager.list()).some(({ name }) => name === program)) return [{ manager, program }];
+    if ((await list(manager)).some(({ name }) => name === program)) return [{ manager, program }];
   }
   return { reason: `it has no program "${program}"` };
 }

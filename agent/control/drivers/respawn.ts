@@ -1,6 +1,7 @@
 import type { ContainerActions, ExecRequest } from "../../containers/runtime.ts";
 import { type Container, containerLabel } from "../../model.ts";
 import { type Captured, type CaptureParts, captureProcess } from "../capture.ts";
+import { quoteCommand } from "../program-commands.ts";
 import type { StopTargets } from "../stop.ts";
 import { notRunnable, type RestartDriver } from "./driver.ts";
 
@@ -18,6 +19,7 @@ export interface RespawnParts extends CaptureParts {
 export function createRespawnDriver(parts: RespawnParts): RestartDriver {
   return {
     name: "respawn",
+    byRuntime: true,
     plan: async (targets) => {
       const { container } = targets;
       if (container === null) return { reason: "the target belongs to no container" };
@@ -62,11 +64,7 @@ function toRequest(captured: Captured): ExecRequest {
   return { argv: captured.argv, env: captured.env, workdir: captured.workdir, user: captured.user };
 }
 
-/** A command line can be megabytes long; a plan is for people. */
-const longestShown = 500;
-
 function describe(captured: Captured, showCommand: RespawnParts["showCommand"]): string {
-  const argv = JSON.stringify(showCommand(captured.argv));
-  const shown = argv.length > longestShown ? `${argv.slice(0, longestShown)}…` : argv;
+  const shown = quoteCommand(showCommand(captured.argv));
   return `stop ${captured.of.name} and run ${shown} in ${captured.workdir} as ${captured.user}`;
 }

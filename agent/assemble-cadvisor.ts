@@ -1,0 +1,38 @@
+import type { CollectorHost } from "./assemble-collectors.ts";
+import type { Config } from "./config.ts";
+import { parseCgroupPath } from "./containers/cgroup-path.ts";
+import { reasonOf } from "./errors.ts";
+import type { Logger } from "./log.ts";
+import { createCadvisorCollectors } from "./metrics/compat/cadvisor/cadvisor-collectors.ts";
+import type { Collector } from "./metrics/samples.ts";
+import { createFileSystemSizes } from "./source/machine/file-system-sizes.ts";
+
+/** The collectors of `container_*` and `machine_*`. */
+export function assembleCadvisor(config: Config, host: CollectorHost, log: Logger): readonly Collector[] {
+  const on = config.metricsFamilies.get("container");
+  return createCadvisorCollectors({
+    layout: host.cgroups,
+    procRoot: config.pathProcfs,
+    sysRoot: config.pathSysfs,
+    rootfs: config.pathRootfs,
+    units: host.units,
+    version: host.version,
+    monotonicMs: host.monotonicMs,
+    isOn: (collector) => on?.has(collector) === true,
+    ownContainer,
+    isLabelWanted: config.containersLabels,
+    engineVersion: () => host.runtimes.map((runtime) => runtime.status().version ?? "").find(Boolean) ?? "",
+    fileSystems: createFileSystemSizes(),
+    measureLayer: async (id) => {
+      const runtime = host.runtimes.find((one) => one.list().some((container) => container.id === id));
+      return runtime?.measureLayer(id);
+    },
+    onLayerFailure: (error) => log.debug("a container's layer was not measured", { reason: reasonOf(error) }),
+  });
+}
+
+/** The container whose own cgroup this is; those below it are not. */
+function ownContainer(path: string): string | undefined {
+  const place = parseCgroupPath(path);
+  return place !== undefined && place.depth === path.split("/").length ? place.containerId : undefined;
+}

@@ -1,0 +1,90 @@
+import type { KernelUnits } from "../../../model.ts";
+import { createAccounts } from "../../../source/cgroupfs/account-reader.ts";
+import { createCgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
+import type { CgroupLayout } from "../../../source/cgroupfs/layout.ts";
+import type { FileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
+import { type MachineFacts, readMachineFacts } from "../../../source/machine/machine-facts.ts";
+import type { Collector } from "../../samples.ts";
+import { tableCollector } from "./cgroup-family.ts";
+import { createCgroupSubjects } from "./cgroup-subjects.ts";
+import { cpuFamilies } from "./cpu.ts";
+import { createDiskIoCollector } from "./diskio.ts";
+import { createFsCollector } from "./fs.ts";
+import { createLayerSizes, type MeasureLayer } from "./layer-sizes.ts";
+import { createLoadCollector } from "./load.ts";
+import { createMachineCollector } from "./machine.ts";
+import { memoryFamilies } from "./memory.ts";
+import { createNetworkCollector } from "./network.ts";
+import { oomFamilies } from "./oom.ts";
+import { pressureFamilies } from "./pressure.ts";
+import { createProcessCollector } from "./process.ts";
+import { createSocketCollector } from "./sockets.ts";
+import { createSpecCollector } from "./spec.ts";
+
+export interface CadvisorParts {
+  readonly layout: CgroupLayout;
+  readonly procRoot: string;
+  readonly sysRoot: string;
+  readonly rootfs: string;
+  readonly units: KernelUnits;
+  readonly version: string;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+  /** By a collector's name: only what one of these shows is read. */
+  readonly isOn: (collector: string) => boolean;
+  /** The id of the container whose own cgroup a path is. */
+  readonly ownContainer: (path: string) => string | undefined;
+  readonly isLabelWanted: (label: string) => boolean;
+  readonly engineVersion: () => string;
+  readonly fileSystems: FileSystemSizes;
+  readonly measureLayer: MeasureLayer;
+  readonly onLayerFailure: (error: unknown) => void;
+}
+
+/** What a machine is made of changes by hand only. */
+const factsHoldMs = 60_000;
+
+/** The families of cAdvisor, part by part, over one reading of the cgroups. */
+export function createCadvisorCollectors(parts: CadvisorParts): readonly Collector[] {
+  const { layout, procRoot, sysRoot, rootfs, units, monotonicMs, ownContainer } = parts;
+  const subjects = createCgroupSubjects({
+    ...parts,
+    accounts: createAccounts({ layout, procRoot, ticksPerSecond: units.ticksPerSecond }),
+    tree: createCgroupTree({
+      layout,
+      isContainer: (path) => ownContainer(path) !== undefined,
+      monotonicMs,
+    }),
+    isUnified: layout.version === "v2",
+  });
+  const facts = held(() => readMachineFacts({ procRoot, sysRoot, rootfs }), monotonicMs);
+  const { engineVersion, measureLayer, onLayerFailure, version } = parts;
+  return [
+    createSpecCollector(subjects, { bootSeconds: units.bootSeconds, memory: facts }),
+    tableCollector("cpu", cpuFamilies, subjects),
+    tableCollector("memory", memoryFamilies, subjects),
+    createDiskIoCollector(subjects, { procRoot, sysRoot }),
+    createFsCollector(subjects, {
+      procRoot,
+      rootfs,
+      sizes: parts.fileSystems,
+      layers: createLayerSizes(measureLayer, monotonicMs, onLayerFailure),
+    }),
+    createNetworkCollector(subjects, { procRoot, monotonicMs }),
+    createProcessCollector(subjects),
+    createSocketCollector(subjects, { procRoot, monotonicMs }),
+    tableCollector("pressure", pressureFamilies, subjects),
+    tableCollector("oom", oomFamilies, subjects),
+    createLoadCollector(subjects),
+    createMachineCollector({ facts, version, engineVersion }),
+  ];
+}
+
+function held(read: () => MachineFacts, monotonicMs: () => number): () => MachineFacts {
+  let last: { readonly at: number; readonly facts: MachineFacts } | undefined;
+  return () => {
+    if (last === undefined || monotonicMs() - last.at >= factsHoldMs)
+      last = { at: monotonicMs(), facts: read() };
+    return last.facts;
+  };
+}

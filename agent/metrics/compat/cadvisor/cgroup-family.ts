@@ -1,0 +1,69 @@
+import type { Snapshot } from "../../../model.ts";
+import type { Family, MetricType } from "../../families.ts";
+import { labelText } from "../../label-text.ts";
+import type { Collector, FamilySamples, Sample } from "../../samples.ts";
+import type { CgroupSubject, CgroupSubjects } from "./cgroup-subjects.ts";
+
+/** The values of the labels besides those of the subject, and the figure. */
+type Reading = readonly [values: readonly string[], value: number];
+
+/** A family that every cgroup has a part in; its labels are those besides the subject's. */
+export interface CgroupFamily extends Family {
+  /** NaN leaves the series out. */
+  readonly read: (subject: CgroupSubject) => readonly Reading[];
+}
+
+const noValues: readonly string[] = [];
+
+/** One series for each cgroup; undefined and NaN leave it out. */
+export function figure(
+  name: string,
+  type: MetricType,
+  help: string,
+  read: (subject: CgroupSubject) => number | undefined,
+): CgroupFamily {
+  return { name, type, help, labels: [], read: (subject) => [[noValues, read(subject) ?? Number.NaN]] };
+}
+
+/** Any number of series for each cgroup. */
+export function figures(
+  name: string,
+  type: MetricType,
+  help: string,
+  labels: readonly string[],
+  read: CgroupFamily["read"],
+): CgroupFamily {
+  return { name, type, help, labels, read };
+}
+
+export function sampleAll(
+  families: readonly CgroupFamily[],
+  subjects: readonly CgroupSubject[],
+): readonly FamilySamples[] {
+  return families.map((family) => ({ family, samples: samplesOf(family, subjects) }));
+}
+
+function samplesOf({ labels, read }: CgroupFamily, subjects: readonly CgroupSubject[]): readonly Sample[] {
+  const samples: Sample[] = [];
+  for (const subject of subjects) {
+    for (const [values, value] of read(subject)) {
+      if (Number.isNaN(value)) continue;
+      const text = values.length === 0 ? subject.labels : `${subject.labels},${labelText(labels, values)}`;
+      samples.push({ labels: text, value });
+    }
+  }
+  return samples;
+}
+
+/** A collector that only puts into series what was read of the cgroups. */
+export function tableCollector(
+  name: string,
+  families: readonly CgroupFamily[],
+  subjects: CgroupSubjects,
+): Collector {
+  return {
+    group: "container",
+    name,
+    collect: async (snapshot: Snapshot) => sampleAll(families, await subjects.of(snapshot)),
+  };
+}

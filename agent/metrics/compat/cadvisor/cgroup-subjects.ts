@@ -1,0 +1,206 @@
+import { type Container, exitReasons, type Snapshot } from "../../../model.ts";
+import {
+  type CgroupAccounts,
+  type CgroupLimits,
+  type CpuAccount,
+  type DeviceAccount,
+  type MemoryAccount,
+  type PressureAccount,
+  type PressureResource,
+  pressureResources,
+} from "../../../source/cgroupfs/accounting.ts";
+import type { CgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
+import { createPauses } from "../../../source/pauses.ts";
+import { createOomTotals } from "./oom-totals.ts";
+import { createRowGroups, type ProcessSums, type RowGroups, sumProcesses } from "./process-sums.ts";
+import { subjectLabels } from "./subject-labels.ts";
+
+/** A cgroup with what was read of it for the collectors that are on; undefined: off, or the kernel has it not. */
+export interface CgroupSubject {
+  readonly path: string;
+  /** Undefined for cgroups that are no container's own, and for containers that no runtime knows. */
+  readonly container: Container | undefined;
+  /** Index into `Snapshot.containers`; -1 for the others. */
+  readonly index: number;
+  /** The text of its labels. */
+  readonly labels: string;
+  /** Its processes, as rows of the table; of a container with those below it. */
+  readonly rows: readonly number[];
+  /** Milliseconds since the epoch; a guess for what is no container. */
+  readonly createdMs: number;
+  readonly cpu: CpuAccount | undefined;
+  readonly memory: MemoryAccount | undefined;
+  readonly devices: readonly DeviceAccount[] | undefined;
+  readonly limits: CgroupLimits | undefined;
+  readonly tasks: number | undefined;
+  readonly processes: ProcessSums | undefined;
+  readonly oomEvents: number | undefined;
+  readonly pressure: Readonly<Record<PressureResource, PressureAccount | undefined>> | undefined;
+}
+
+export interface CgroupSubjectParts {
+  readonly accounts: CgroupAccounts;
+  readonly tree: CgroupTree;
+  readonly isUnified: boolean;
+  /** By a collector's name. */
+  readonly isOn: (collector: string) => boolean;
+  /** The id of the container whose own cgroup the path is. */
+  readonly ownContainer: (path: string) => string | undefined;
+  readonly isLabelWanted: (label: string) => boolean;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+}
+
+/** The cgroups of the host. All collectors of the group share one reading of a snapshot. */
+export interface CgroupSubjects {
+  of(snapshot: Snapshot): Promise<readonly CgroupSubject[]>;
+}
+
+/** Limits hardly ever change: they are read again after this time, and when the engine tells of a change. */
+const limitsHoldMs = 60_000;
+
+/** What is kept of a cgroup from one reading to the next. */
+interface Kept {
+  inode: number;
+  createdMs: number;
+  container: Container | undefined;
+  labels: string;
+  limits: CgroupLimits | undefined;
+  limitsAt: number;
+}
+
+export function createCgroupSubjects(parts: CgroupSubjectParts): CgroupSubjects {
+  const reader = createReader(parts);
+  let last: { readonly snapshot: Snapshot; readonly subjects: Promise<readonly CgroupSubject[]> } | undefined;
+  return {
+    of: (snapshot) => {
+      if (last?.snapshot === snapshot) return last.subjects;
+      // One reading after the other: they share what is kept of the cgroups.
+      const before = last?.subjects.catch(() => undefined);
+      const subjects = before === undefined ? reader(snapshot) : before.then(() => reader(snapshot));
+      last = { snapshot, subjects };
+      return subjects;
+    },
+  };
+}
+
+function createReader(parts: CgroupSubjectParts): (snapshot: Snapshot) => Promise<readonly CgroupSubject[]> {
+  const { tree, accounts, monotonicMs } = parts;
+  const groupRows = createRowGroups(parts.isUnified);
+  const known = new Map<string, Kept>();
+  const readOne = createOneReader(parts);
+  const placed = new Set<string>();
+  const unplaced = new Set<string>();
+  const ooms = createOomTotals();
+  let lastPaths: readonly string[] = [];
+  return async (snapshot) => {
+    const rows = groupRows(snapshot);
+    const indexOf = new Map(snapshot.containers.map(({ id }, index) => [id, index]));
+    const present = [...rows.ofContainer.keys()].flatMap((index) => snapshot.containers[index]?.id ?? []);
+    // One that a walk has not found will not be found by the next either: it is out of sight.
+    const isMissing = present.some((id) => !placed.has(id) && !unplaced.has(id));
+    const paths = await tree.list(isMissing);
+    placed.clear();
+    const pause = createPauses(monotonicMs);
+    const ends = oomEnds(snapshot);
+    const subjects: CgroupSubject[] = [];
+    const seen = new Set<string>();
+    for (const path of paths) {
+      const wait = pause();
+      if (wait !== undefined) await wait;
+      const stat = accounts.stat(path);
+      if (stat === undefined) continue;
+      seen.add(path);
+      const id = parts.ownContainer(path);
+      const index = id === undefined || placed.has(id) ? -1 : (indexOf.get(id) ?? -1);
+      if (id !== undefined && index !== -1) placed.add(id);
+      const kept = keep(known, path, stat, snapshot.containers[index], parts);
+      const subject = readOne(path, kept, index, rows, snapshot);
+      const oomEvents =
+        id !== undefined && index !== -1
+          ? ooms.total(id, stat.inode, subject.oomEvents, ends[index] ?? 0)
+          : subject.oomEvents;
+      subjects.push({ ...subject, oomEvents });
+    }
+    if (paths !== lastPaths) {
+      unplaced.clear();
+      for (const id of present) if (!placed.has(id)) unplaced.add(id);
+      lastPaths = paths;
+    }
+    for (const path of known.keys()) if (!seen.has(path)) known.delete(path);
+    ooms.keep(new Set(indexOf.keys()));
+    return subjects;
+  };
+}
+
+function keep(
+  known: Map<string, Kept>,
+  path: string,
+  { inode, changedMs }: { readonly inode: number; readonly changedMs: number },
+  container: Container | undefined,
+  { isLabelWanted }: CgroupSubjectParts,
+): Kept {
+  let kept = known.get(path);
+  if (kept === undefined || kept.inode !== inode || kept.container !== container) {
+    const labels = subjectLabels(path, container?.known === true ? container : undefined, isLabelWanted);
+    const createdMs = kept?.inode === inode ? kept.createdMs : changedMs;
+    kept = { inode, createdMs, container, labels, limits: undefined, limitsAt: Number.NEGATIVE_INFINITY };
+    known.set(path, kept);
+  }
+  // A folder is changed by what is made in it: the earliest time is the nearest to its making.
+  kept.createdMs = Math.min(kept.createdMs, changedMs);
+  return kept;
+}
+
+type ReadOne = (
+  path: string,
+  kept: Kept,
+  index: number,
+  rows: RowGroups,
+  snapshot: Snapshot,
+) => CgroupSubject;
+
+/** Reads only what a collector that is on shows. */
+function createOneReader({ accounts, isOn, monotonicMs }: CgroupSubjectParts): ReadOne {
+  const wantsLimits = isOn("cpu") || isOn("spec") || isOn("process");
+  const wantsProcesses = isOn("process") || isOn("load");
+  return (path, kept, index, rows, snapshot) => {
+    const own = (index === -1 ? rows.ofPath.get(path) : rows.ofContainer.get(index)) ?? [];
+    if (wantsLimits && monotonicMs() - kept.limitsAt > limitsHoldMs) {
+      kept.limits = accounts.limits(path);
+      kept.limitsAt = monotonicMs();
+    }
+    return {
+      path,
+      container: kept.container?.known === true ? kept.container : undefined,
+      index,
+      labels: kept.labels,
+      rows: own,
+      createdMs: kept.createdMs,
+      cpu: isOn("cpu") ? accounts.cpu(path) : undefined,
+      memory: isOn("memory") ? accounts.memory(path) : undefined,
+      devices: isOn("diskio") ? accounts.devices(path) : undefined,
+      limits: kept.limits,
+      // A container's tasks are in the table.
+      tasks: isOn("process") && index === -1 ? accounts.tasks(path) : undefined,
+      processes: wantsProcesses ? sumProcesses(own, snapshot.table) : undefined,
+      oomEvents: isOn("oom") ? accounts.oomKills(path) : undefined,
+      pressure: isOn("pressure") ? readPressure(accounts, path) : undefined,
+    };
+  };
+}
+
+function readPressure(accounts: CgroupAccounts, path: string): CgroupSubject["pressure"] {
+  const [cpu, memory, io] = pressureResources.map((resource) => accounts.pressure(path, resource));
+  return { cpu, memory, io };
+}
+
+/** Ends by the OOM killer that were seen, by container. */
+function oomEnds({ containers, programs }: Snapshot): readonly number[] {
+  const ends = containers.map(() => 0);
+  const oom = exitReasons.indexOf("oom");
+  for (const { container, exits } of programs) {
+    if (container !== -1) ends[container] = (ends[container] ?? 0) + (exits[oom] ?? 0);
+  }
+  return ends;
+}

@@ -1,0 +1,264 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { DriverName } from "../../agent/api.ts";
+import type { TestContainer, TestContainerOptions } from "./containers.ts";
+import { managersImage, systemdHost, systemdImage } from "./manager-images.ts";
+import type { Part } from "./parts.ts";
+
+/** One way to restart, with a real container in which it is the way. */
+export interface RestartRow {
+  readonly driver: DriverName;
+  readonly needs: readonly Part[];
+  /** What selectors call the program that is restarted; null: the container itself is named. */
+  readonly program: string | null;
+  /** The script in /app that the program is. */
+  readonly script: string;
+  /** Writes what it needs into the folder that is mounted at /app, and says how the container runs. */
+  readonly prepare: (folder: string) => TestContainerOptions;
+  /** What becomes of the other programs of the container. */
+  readonly neighbours: "stay" | "new";
+  /** Without the engine it works all the same, or refuses and has touched nothing. */
+  readonly withoutEngine: "works" | "refuses";
+  /** Who restarts, from inside; null: the engine does, and there is nobody else to lose. */
+  readonly manager: LostManager | null;
+  /** What starts the program when nothing of it is left; null: the driver itself can. */
+  readonly bringBack: readonly string[] | null;
+}
+
+export interface LostManager {
+  /** In words, for the test's title. */
+  readonly what: string;
+  /** Ends it for good by signals from the host. */
+  readonly lose: (container: TestContainer) => void;
+  /** What a restart says then. */
+  readonly says: RegExp;
+}
+
+/** The programs beside the one that is restarted, and what each is. */
+export const neighbours = { first: "sleep 100001", second: "sleep 100002" } as const;
+const neighbourNames = Object.keys(neighbours);
+
+/**
+ * Ends by TERM; while /app/hold is there it takes its time, with /app/deaf it ignores TERM, with /app/die it cannot be
+ * started, with /app/brief it makes /app/begun and ends by itself when /app/brief is taken away.
+ */
+const obedient = `#!/bin/sh
+[ -e /app/die ] && exit 9
+stop() {
+  touch /app/stopping
+  while [ -e /app/hold ]; do usleep 100000; done
+  [ -e /app/deaf ] || exit 0
+}
+trap stop TERM
+BESIDE
+[ -e /app/brief ] && touch /app/begun && while [ -e /app/brief ]; do usleep 100000; done && exit 8
+while true; do usleep 150000; done
+`;
+
+const reapsForEver = "while true; do sleep 1; wait; done";
+const inBackground = (...commands: readonly string[]): string =>
+  commands.map((command) => `${command} & `).join("");
+const neighbourPaths = neighbourNames.map((name) => `/app/${name}`);
+
+/** A folder to be mounted at /app, with the programs in it. */
+function writePrograms(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  write(folder, "worker", obedient.replace("BESIDE\n", ""));
+  write(folder, "init", obedient.replace("BESIDE", inBackground(...neighbourPaths).trim()));
+  for (const [name, command] of Object.entries(neighbours))
+    write(folder, name, `#!/bin/sh\nexec ${command}\n`);
+}
+
+function write(folder: string, name: string, text: string): void {
+  const file = path.join(folder, name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  chmodSync(file, 0o755);
+}
+
+const inside = (folder: string, options: TestContainerOptions): TestContainerOptions => ({
+  ...options,
+  host: { ...options.host, Binds: [...(options.host?.Binds ?? []), `${folder}:/app`] },
+});
+
+const supervisorConfig = `[unix_http_server]
+file=/run/supervisor.sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisord]
+nodaemon=true
+logfile=/dev/null
+logfile_maxbytes=0
+pidfile=/run/supervisord.pid
+[program:worker]
+command=/app/worker
+startsecs=1
+startretries=0
+stopwaitsecs=3
+${neighbourNames.map((name) => `[program:${name}]\ncommand=/app/${name}\nstartsecs=0\n`).join("")}`;
+
+const supervisord: RestartRow = {
+  driver: "supervisord",
+  needs: ["docker", "busybox", "supervisor"],
+  program: "worker",
+  script: "worker",
+  prepare: (folder) => {
+    writePrograms(folder);
+    write(folder, "supervisord.conf", supervisorConfig);
+    const start = "/usr/bin/python3 /usr/bin/supervisord -c /app/supervisord.conf";
+    return inside(folder, {
+      image: managersImage,
+      // Not the init, so that its programs can outlive it.
+      argv: ["sh", "-c", inBackground(start) + reapsForEver],
+      env: ["PATH=/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1"],
+    });
+  },
+  neighbours: "stay",
+  withoutEngine: "works",
+  manager: {
+    what: "supervisord",
+    lose: (container) => signalIn(container, /^\/usr\/bin\/python3 \/usr\/bin\/supervisord/, "SIGKILL"),
+    says: /no supervisord runs in/,
+  },
+  bringBack: null,
+};
+
+/** @param tree starts one supervisor for each folder of /app/services */
+function supervision(
+  driver: "s6" | "runit",
+  tree: readonly string[],
+  scanner: RegExp,
+  supervisor: RegExp,
+): RestartRow {
+  return {
+    driver,
+    needs: ["docker", "busybox", driver, "tini"],
+    program: "worker",
+    script: "worker",
+    prepare: (folder) => {
+      writePrograms(folder);
+      for (const name of ["worker", ...neighbourNames])
+        write(folder, `services/${name}/run`, `#!/bin/sh\nexec /app/${name}\n`);
+      write(folder, "services/worker/timeout-kill", "3000\n");
+      return inside(folder, {
+        image: managersImage,
+        argv: ["/usr/bin/tini", "--", ...tree, "/app/services"],
+        env: ["PATH=/usr/bin:/bin"],
+      });
+    },
+    neighbours: "stay",
+    withoutEngine: "works",
+    manager: {
+      what: "the program's supervisor",
+      lose: (container) => {
+        // It would be started again at once, and start a second one of the program itself.
+        signalIn(container, scanner, "SIGSTOP");
+        signalIn(container, supervisor, "SIGKILL");
+      },
+      says: /is not a process of one of its programs/,
+    },
+    bringBack: null,
+  };
+}
+
+const unit = (script: string): string =>
+  `[Unit]\nDescription=one of the test's\n[Service]\nExecStart=/app/${script}\nTimeoutStopSec=3\n[Install]\nWantedBy=multi-user.target\n`;
+
+const systemd: RestartRow = {
+  driver: "systemd",
+  needs: ["docker", "busybox", "systemd"],
+  program: "worker.service",
+  script: "worker",
+  prepare: (folder) => {
+    writePrograms(folder);
+    const wants = path.join(folder, "units/multi-user.target.wants");
+    mkdirSync(wants, { recursive: true });
+    for (const name of ["worker", ...neighbourNames]) {
+      writeFileSync(path.join(folder, `units/${name}.service`), unit(name));
+      symlinkSync(`../${name}.service`, path.join(wants, `${name}.service`));
+    }
+    symlinkSync("/lib/systemd/system/multi-user.target", path.join(folder, "units/default.target"));
+    return inside(folder, {
+      image: systemdImage,
+      argv: ["/sbin/systemd"],
+      env: ["container=docker"],
+      host: { ...systemdHost, Binds: [...systemdHost.Binds, `${folder}/units:/etc/systemd/system`] },
+    });
+  },
+  neighbours: "stay",
+  // Its systemctl is run inside by the engine.
+  withoutEngine: "refuses",
+  manager: {
+    what: "systemd, and with it the container,",
+    lose: ({ pid }) => process.kill(pid, "SIGKILL"),
+    says: /has no processes: it is exited|no longer holds/,
+  },
+  bringBack: null,
+};
+
+/** Programs in the background of a shell, which nobody manages. */
+function unmanaged(
+  driver: DriverName,
+  labels: Readonly<Record<string, string>>,
+  bringBack: RestartRow["bringBack"],
+): RestartRow {
+  return {
+    driver,
+    needs: ["docker", "busybox"],
+    program: "worker",
+    script: "worker",
+    prepare: (folder) => {
+      writePrograms(folder);
+      const argv = ["sh", "-c", inBackground("/app/worker", ...neighbourPaths) + reapsForEver];
+      return inside(folder, { argv, labels });
+    },
+    neighbours: "stay",
+    withoutEngine: "refuses",
+    manager: null,
+    bringBack,
+  };
+}
+
+const container: RestartRow = {
+  driver: "container",
+  needs: ["docker", "busybox"],
+  program: null,
+  script: "init",
+  prepare: (folder) => {
+    writePrograms(folder);
+    return inside(folder, { argv: ["/app/init"] });
+  },
+  neighbours: "new",
+  withoutEngine: "refuses",
+  manager: null,
+  bringBack: null,
+};
+
+/** Every driver; a new one is one more row. */
+export const restartRows: readonly RestartRow[] = [
+  supervisord,
+  supervision("s6", ["/usr/bin/s6-svscan"], /^\/usr\/bin\/s6-svscan/, /^s6-supervise worker$/),
+  supervision("runit", ["/usr/bin/runsvdir", "-P"], /^\/usr\/bin\/runsvdir/, /^runsv worker$/),
+  systemd,
+  unmanaged("label", { "pidward.program.worker.start": "/app/worker" }, null),
+  container,
+  // A script that is run by its interpreter bears that one's name: a label keeps the program's.
+  unmanaged("respawn", { "pidward.program.worker.match": "*/app/worker" }, ["/bin/sh", "/app/worker"]),
+];
+
+/** Signals the processes of a container with such a command line. @throws Error when there is none */
+function signalIn({ id }: TestContainer, command: RegExp, signal: NodeJS.Signals): void {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, id, command));
+  if (pids.length === 0) throw new Error(`no process ${command} in ${id}`);
+  for (const pid of pids) process.kill(Number(pid), signal);
+}
+
+function isOf(pid: string, containerId: string, command: RegExp): boolean {
+  try {
+    if (!readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(containerId)) return false;
+    return command.test(readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim());
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+}

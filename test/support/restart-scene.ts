@@ -1,0 +1,165 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { AuditRecord, ProcessRecord, RestartAnswer } from "../../agent/api.ts";
+import type { Answer, TestAgent } from "./agent.ts";
+import type { TestContainer, TestContainers } from "./containers.ts";
+import { neighbours, type RestartRow } from "./restart-rows.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** Files that the restarted program obeys (`hold`, `deaf`, `die`, `brief`) or makes (`stopping`, `begun`). */
+type Flag = "hold" | "deaf" | "die" | "brief" | "stopping" | "begun";
+
+/** The main process of the restarted program, and the refs of those beside it. */
+export interface Seen {
+  readonly main: ProcessRecord;
+  readonly neighbours: readonly string[];
+}
+
+const settleSeconds = 1;
+const lookEveryMs = 150;
+
+/** A row's container, with programs that do as they are told. */
+export class RestartScene {
+  readonly container: TestContainer;
+  readonly selector: string;
+  private readonly row: RestartRow;
+  private readonly agent: TestAgent;
+  private readonly containers: TestContainers;
+  private readonly folder: string;
+
+  /** @param folder of its own, mounted at /app */
+  static async begin(
+    row: RestartRow,
+    folder: string,
+    agent: TestAgent,
+    containers: TestContainers,
+  ): Promise<RestartScene> {
+    const container = await containers.run(row.prepare(folder));
+    const scene = new RestartScene(row, folder, agent, containers, container);
+    await scene.look();
+    return scene;
+  }
+
+  private constructor(
+    row: RestartRow,
+    folder: string,
+    agent: TestAgent,
+    containers: TestContainers,
+    container: TestContainer,
+  ) {
+    this.row = row;
+    this.containers = containers;
+    this.folder = folder;
+    this.agent = agent;
+    this.container = container;
+    this.selector = row.program === null ? container.name : `${container.name}/${row.program}`;
+  }
+
+  set(flag: Flag): void {
+    writeFileSync(path.join(this.folder, flag), "");
+  }
+
+  clear(...flags: readonly Flag[]): void {
+    for (const flag of flags) rmSync(path.join(this.folder, flag), { force: true });
+  }
+
+  has(flag: Flag): boolean {
+    return existsSync(path.join(this.folder, flag));
+  }
+
+  /** All programs, once each runs and bears its name. */
+  look(): Promise<Seen> {
+    return waitFor(
+      `the programs of ${this.row.driver}`,
+      async () => {
+        const processes = await this.processes();
+        const [main, ...more] = processes.filter((one) => this.isMain(one));
+        const beside = processes.filter(isNeighbour).map(({ ref }) => ref);
+        const isWhole = more.length === 0 && beside.length === Object.keys(neighbours).length;
+        if (isWhole && main !== undefined && catchesTerm(main.pid)) return { main, neighbours: beside };
+        // Many may look at the same time.
+        await delay(lookEveryMs);
+        return undefined;
+      },
+      60_000,
+    );
+  }
+
+  async processes(): Promise<readonly ProcessRecord[]> {
+    const { json } = await this.agent.get(`/api/v1/processes?container=${this.container.name}`);
+    return json.processes ?? [];
+  }
+
+  /** Refs of the program and its neighbours, and of what would have been started beside them; sorted. */
+  async programRefs(): Promise<readonly string[]> {
+    const own = (await this.processes()).filter((one) => this.isScript(one) || isNeighbour(one));
+    return own.map(({ ref }) => ref).sort();
+  }
+
+  restart(more: Readonly<Record<string, unknown>> = {}): Promise<Answer> {
+    return this.agent.post("/api/v1/restart", { selector: this.selector, settleSeconds, ...more });
+  }
+
+  /** @throws Error with the agent's words when it fails */
+  async restarted(more: Readonly<Record<string, unknown>> = {}): Promise<RestartAnswer> {
+    const { status, json } = await this.restart(more);
+    if (status !== 200) throw new Error(`${status}: ${json.detail}`);
+    return json;
+  }
+
+  /** Takes all flags away and waits until everything runs, by whatever is left to restart it. */
+  async recover(): Promise<void> {
+    this.clear("hold", "deaf", "die", "brief", "stopping", "begun");
+    const { bringBack } = this.row;
+    if (bringBack !== null) await this.containers.exec(this.container.id, bringBack);
+    else
+      await waitFor(`the return of ${this.selector}`, async () => {
+        const isUp = (await this.processes()).some((one) => this.isMain(one));
+        return isUp || (await this.restart()).status === 200;
+      });
+    await this.look();
+  }
+
+  /** What the audit has of this container. */
+  audit(): readonly AuditRecord[] {
+    return this.agent.audit().filter((record) => record.container === this.container.id);
+  }
+
+  private isMain(one: ProcessRecord): boolean {
+    return this.isScript(one) && (this.row.program === null || one.program === this.row.program);
+  }
+
+  private isScript({ command, parentPid, state }: ProcessRecord): boolean {
+    const line = command?.join(" ");
+    // Between fork and exec a child is still what its parent is.
+    const isFork = this.commandOf(parentPid) === line;
+    return line === `/bin/sh /app/${this.row.script}` && !isFork && state !== "zombie";
+  }
+
+  private commandOf(pid: number): string {
+    const file = `/proc/${pid}/cmdline`;
+    return existsSync(file) ? readFileSync(file, "utf8").replaceAll("\0", " ").trim() : "";
+  }
+}
+
+/** A shell that has not come to its trap yet just ends. */
+function catchesTerm(pid: number): boolean {
+  const file = `/proc/${pid}/status`;
+  const mask = existsSync(file) ? /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(file, "utf8"))?.[1] : "0";
+  return ((BigInt(`0x${mask ?? "0"}`) >> 14n) & 1n) === 1n;
+}
+
+function isNeighbour({ command }: ProcessRecord): boolean {
+  return Object.values<string | undefined>(neighbours).includes(command?.join(" "));
+}
+
+/** Whether this life of a process goes on, and in which cgroups. */
+export function livesIn(ref: string, containerId: string): boolean {
+  const [pid, startTicks] = ref.split("@");
+  if (!existsSync(`/proc/${pid}`)) return false;
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const isSame = fields[0] !== "Z" && fields[19] === startTicks;
+  return isSame && readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(containerId);
+}
