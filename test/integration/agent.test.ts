@@ -19,7 +19,6 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { TestAgent } from "../support/agent.ts";
 import { foreignStyle } from "../support/foreign-style.ts";
-import { freePort } from "../support/free-port.ts";
 import { withProcess } from "../support/programs.ts";
 import { startPrometheus } from "../support/prometheus.ts";
 import { noteStarted } from "../support/started.ts";

@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect } from "@jest/globals";
-import { parseExposition } from "../metrics/parse-exposition.ts";
 import {
   alertRules,
   foreignQueries,
@@ -18,9 +17,6 @@ import { startPrometheus, type TestPrometheus } from "../support/prometheus.ts";
 import { testWith } from "../support/test-with.ts";
 import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
-
-/** Asks for data only where the agent has the families; without it a query of families that are missing fails too. */
-const whereFamiliesAreThere = true;
 
 const needs = ["docker", "busybox", "supervisor", "s6", "runit", "tini", "promtool"] as const;
 const rulesFolder = path.join(__dirname, "../../deploy/prometheus");
@@ -102,29 +98,15 @@ function running(): TestPrometheus {
   return prometheus;
 }
 
-/** Names on /metrics, and those that Prometheus itself makes. */
-async function exposedNames(): Promise<ReadonlySet<string>> {
-  const { text } = await agent.get("/metrics");
-  return new Set(["up", ...parseExposition(text).map(({ name }) => name)]);
-}
-
 /** Asks until each query has had data. @returns what is left of them, and every error */
 async function withoutData(queries: readonly NamedQuery[]): Promise<readonly string[]> {
-  const exposed = await exposedNames();
-  const errors: string[] = [];
-  let left = queries.filter(
-    ({ expr }) => !whereFamiliesAreThere || metricNames(expr).every((name) => exposed.has(name)),
-  );
-  const rest = queries.filter((query) => !left.includes(query));
-  for (const { from, expr } of rest) {
-    const { error } = await running().query(expr);
-    if (error !== null) errors.push(`${from}: ${error} in ${expr}`);
-  }
+  const errors = new Set<string>();
+  let left = queries;
   const ask = async (): Promise<boolean> => {
     const empty: NamedQuery[] = [];
     for (const query of left) {
       const { error, series } = await running().query(query.expr);
-      if (error !== null) errors.push(`${query.from}: ${error} in ${query.expr}`);
+      if (error !== null) errors.add(`${query.from}: ${error} in ${query.expr}`);
       else if (series === 0) empty.push(query);
     }
     left = empty;

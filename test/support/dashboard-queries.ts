@@ -72,7 +72,7 @@ export function alertRules(): readonly AlertRule[] {
   return (parse(text) as RuleFile).groups.flatMap(({ rules }) => rules);
 }
 
-/** Steps of a second, rates over some scrapes, and everything that can be chosen. */
+/** Short steps, rates over some scrapes, and everything that can be chosen. */
 function substitute(expr: string): string {
   return expr
     .replaceAll("$__rate_interval", "20s")

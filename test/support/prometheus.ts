@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { freePort } from "./free-port.ts";
 import { noteStarted } from "./started.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -14,7 +14,7 @@ export interface QueryResult {
   readonly first: string | undefined;
 }
 
-/** A Prometheus of a test's own, that scrapes one target every second. */
+/** A Prometheus of a test's own, that scrapes one target every two seconds (a scrape may take as long). */
 export interface TestPrometheus {
   query(expression: string): Promise<QueryResult>;
   /** The rules that it was given, as it evaluates them. */
@@ -36,7 +36,7 @@ export async function startPrometheus(
   const job = `{job_name: pidward, static_configs: [{targets: ["${target}"]}]}`;
   writeFileSync(
     path.join(folder, "prometheus.yml"),
-    `global: {scrape_interval: 1s, evaluation_interval: 1s}
+    `global: {scrape_interval: 2s, evaluation_interval: 1s}
 rule_files: ${JSON.stringify(ruleFiles)}
 scrape_configs: [${job}]
 `,
@@ -69,8 +69,9 @@ scrape_configs: [${job}]
   try {
     await waitFor("a scrape", () => query("up == 1").then(({ series }) => series === 1, notYet), 60_000);
   } catch (error) {
+    const why = await ask("targets").then(({ data }) => JSON.stringify(data), String);
     await remove();
-    throw error;
+    throw new Error(`${error}: ${why}`);
   }
   return {
     query,
@@ -86,12 +87,3 @@ scrape_configs: [${job}]
 
 /** It does not listen yet. */
 const notYet = (): boolean => false;
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const bound = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof bound === "object" && bound !== null ? bound.port : 0;
-}
