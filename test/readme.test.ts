@@ -18,6 +18,7 @@ import {
   seriesDropped,
 } from "../agent/metrics/families.ts";
 import { ownFamilies } from "../agent/metrics/own-metrics.ts";
+import { alertRules } from "./support/dashboard-queries.ts";
 import { differences } from "./support/process-exporter-differences.ts";
 
 const file = path.join(__dirname, "../README.md");
@@ -75,6 +76,21 @@ function metricsTable(): string {
   return table(["metric", "type", "labels", "meaning"], rows);
 }
 
+/** What a template puts in stands in italics: the name of the label, or `n`. */
+function alertsTable(): string {
+  const words = (summary: string): string =>
+    summary.replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, "*$1*").replaceAll(/\{\{ \$value [^}]*\}\}/g, "*n*");
+  return table(
+    ["alert", "severity", "after", "says"],
+    alertRules().map(({ alert, labels, annotations, ...rule }) => [
+      code(alert),
+      labels.severity,
+      rule.for ?? "at once",
+      words(annotations.summary),
+    ]),
+  );
+}
+
 /** Compares what stands between two marks of the README; UPDATE_README=1 writes it anew. */
 function expectBetween(name: string, wanted: string): void {
   const text = readFileSync(file, "utf8");
@@ -95,3 +111,4 @@ test("the README's error codes are those of the code", () => expectBetween("erro
 test("the README's metrics are those of the code", () => expectBetween("metrics", metricsTable()));
 test("the README's differences from process-exporter are those that the tests know of", () =>
   expectBetween("differences", differencesList()));
+test("the README's alerts are those of deploy/prometheus", () => expectBetween("alerts", alertsTable()));

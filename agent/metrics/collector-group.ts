@@ -20,15 +20,29 @@ export interface CollectorGroupParts {
   readonly onRendered: (written: number, dropped: number) => void;
 }
 
-/** The families of a compatible group. What is collected for a snapshot is collected once, whatever the format. */
+/**
+ * The families of a compatible group. What is collected for a snapshot is collected once, whatever the format, and one
+ * collection is under way at most: on a host too busy to collect as often as it is scanned they would pile up, each
+ * slower for the others. Who asks meanwhile gets what is being collected, of a scan or two before.
+ */
 export interface CollectorGroup {
   render(snapshot: Snapshot, format: ExpositionFormat): Promise<readonly Piece[]>;
 }
 
 export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup {
   let last: { readonly snapshot: Snapshot; readonly families: Promise<readonly FamilySamples[]> } | undefined;
+  let isUnderWay = false;
+  const collect = async (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
+    isUnderWay = true;
+    try {
+      return await collectAll(snapshot, parts);
+    } finally {
+      isUnderWay = false;
+    }
+  };
   const collected = (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
-    if (last?.snapshot !== snapshot) last = { snapshot, families: collectAll(snapshot, parts) };
+    if (last === undefined || (last.snapshot !== snapshot && !isUnderWay))
+      last = { snapshot, families: collect(snapshot) };
     return last.families;
   };
   return {

@@ -19,8 +19,8 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { TestAgent } from "../support/agent.ts";
 import { foreignStyle } from "../support/foreign-style.ts";
-import { freePort } from "../support/free-port.ts";
 import { withProcess } from "../support/programs.ts";
+import { startPrometheus } from "../support/prometheus.ts";
 import { noteStarted } from "../support/started.ts";
 import { testWith } from "../support/test-with.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -319,40 +319,14 @@ testWith(
   ["promtool"],
   "Prometheus scrapes the agent, as OpenMetrics",
   async () => {
-    const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-prometheus-"));
-    writeFileSync(
-      path.join(folder, "prometheus.yml"),
-      `global: {scrape_interval: 1s}\nscrape_configs: [{job_name: pidward, static_configs: [{targets: ["${agent.address}"]}]}]\n`,
-    );
-    const port = await freePort();
-    const args = [
-      `--config.file=${folder}/prometheus.yml`,
-      `--storage.tsdb.path=${folder}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ];
-    const child = spawn("prometheus", args, { stdio: "ignore" });
-    noteStarted(child.pid ?? -1);
-    const ended = once(child, "exit");
+    const prometheus = await startPrometheus(agent.address);
     try {
-      const query = async (expression: string): Promise<string | undefined> => {
-        try {
-          const answer = await fetch(
-            `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(expression)}`,
-          );
-          const { data } = (await answer.json()) as { data?: { result?: { value: [number, string] }[] } };
-          return data?.result?.[0]?.value[1];
-        } catch {
-          return undefined;
-        }
-      };
-      expect(await waitFor("a scrape", () => query('up{job="pidward"} == 1'), 40_000)).toBe("1");
-      const processes = await waitFor("processes", () => query("sum(pidward_program_processes)"));
-      expect(Number(processes)).toBeGreaterThan(5);
-      expect(await query('pidward_program_cpu_seconds_total{mode="user"} > 0')).toBeDefined();
+      const processes = await prometheus.query("sum(pidward_program_processes)");
+      expect(Number(processes.first)).toBeGreaterThan(5);
+      const cpu = await prometheus.query('pidward_program_cpu_seconds_total{mode="user"} > 0');
+      expect(cpu.series).toBeGreaterThan(0);
     } finally {
-      child.kill("SIGTERM");
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
+      await prometheus.remove();
     }
   },
   90_000,

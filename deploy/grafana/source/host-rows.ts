@@ -185,6 +185,12 @@ export const containersRow: Row = {
           unit: "none",
           thresholds: none,
         },
+        {
+          expr: `sum by (container) (pidward_container_restarts_total{${host}})`,
+          title: "Restarts by policy",
+          unit: "none",
+          thresholds: none,
+        },
       ],
     ),
     graph(
