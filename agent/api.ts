@@ -302,6 +302,7 @@ export const driverNames = [
   "label",
   "container",
   "respawn",
+  "namespaces",
 ] as const;
 export type DriverName = (typeof driverNames)[number];
 

@@ -1,6 +1,7 @@
 import { assembleExec, assembleExecParts } from "./assemble-exec.ts";
 import type { Host } from "./assemble-host.ts";
 import { monotonicMs } from "./assemble-host.ts";
+import { assembleNamespaces } from "./assemble-namespaces.ts";
 import type { Config } from "./config.ts";
 import type { ContainerActions } from "./containers/runtime.ts";
 import type { Audit } from "./control/audit.ts";
@@ -42,6 +43,7 @@ export function assembleControl(
   const runtimeOf = (container: Container) =>
     container.known ? runtimes.find((runtime) => runtime.status().name === container.runtime) : undefined;
   const actionsOf = (container: Container): ContainerActions | undefined => runtimeOf(container);
+  /** Nothing is stopped that an engine is to start again while it does not answer. */
   const inspect = async (container: Container): Promise<Container | undefined> =>
     runtimeOf(container)?.inspect(container.id);
   const authorityOf = (cgroupText: string): Container | null =>
@@ -73,7 +75,17 @@ export function assembleControl(
     createContainerDriver({ actionsOf }),
     createRespawnDriver({
       ...capture,
+      readPrivileges: files.readPrivileges,
+      readLimits: files.readLimits,
+      readNice: files.readNice,
+      readOomScoreAdj: files.readOomScoreAdjust,
+      readOutput: (pid, name) => files.readLink(pid, name === "stdout" ? "fd/1" : "fd/2"),
       actionsOf,
+      stop,
+      showCommand: config.redact ? redactArguments : (argv) => argv,
+    }),
+    assembleNamespaces(config, host, syscalls, {
+      ...capture,
       stop,
       showCommand,
     }),

@@ -4,7 +4,7 @@ import { AgentError } from "./errors.ts";
 import type { NodeHost } from "./metrics/compat/node/node-host.ts";
 import { createHostFiles } from "./source/host/host-files.ts";
 import { findHostRoots } from "./source/host/host-roots.ts";
-import { createUnameReader, readZone } from "./source/host/identity.ts";
+import { createUnameReader, createZoneReader } from "./source/host/identity.ts";
 import { createSpaceReader } from "./source/host/space-reader.ts";
 import { startSpaceWorker } from "./source/host/space-worker.ts";
 import { parseTimex, timexBytes } from "./source/host/timex.ts";
@@ -18,6 +18,7 @@ export function assembleNodeHost(config: Config, { units, syscalls, monotonicMs 
   const files = createHostFiles(
     findHostRoots({ proc: config.pathProcfs, sys: config.pathSysfs, rootfs: config.pathRootfs }),
   );
+  const readZone = createZoneReader(process.env.TZ);
   const bytes = Buffer.alloc(timexBytes);
   return {
     files,
@@ -35,7 +36,7 @@ export function assembleNodeHost(config: Config, { units, syscalls, monotonicMs 
         return { state, timex };
       }),
     readUname: createUnameReader(files),
-    readZone: () => readZone(new Date(), process.env.TZ),
+    readZone: () => readZone(new Date()),
     now: Date.now,
     monotonicMs,
     ticksPerSecond: units.ticksPerSecond,

@@ -70,6 +70,13 @@ const settings = {
     "Allow acting on processes that belong to no container.",
     asSwitch,
   ),
+  controlAllowNamespaces: setting(
+    "control.allow-namespaces",
+    "",
+    "false",
+    "Allow restarts without an engine, through the container's namespaces.",
+    asSwitch,
+  ),
   controlReadOnly: setting(
     "control.read-only",
     "",

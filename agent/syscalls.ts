@@ -50,6 +50,12 @@ export interface Syscalls {
    * @throws AgentError `unavailable` with the errno
    */
   readonly readClock: (timex: Buffer) => number;
+  /**
+   * A file on a mount of its own that is read-only and of which nothing else knows: open_tree(2) with OPEN_TREE_CLONE,
+   * mount_setattr(2). It can be executed as `/proc/self/fd/N`; who gets hold of it cannot write through it.
+   * @throws AgentError `unavailable` with the errno; it needs CAP_SYS_ADMIN and Linux 5.12
+   */
+  readonly openReadOnlyMount: (path: string) => number;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
 }
@@ -82,8 +88,10 @@ export interface MappedMemory {
 // The numbers of calls made since 2019 are the same on every architecture that Node runs on
 // (include/uapi/asm-generic/unistd.h).
 const SYS_pidfd_send_signal = 424;
+const SYS_open_tree = 428;
 const SYS_pidfd_open = 434;
 const SYS_openat2 = 437;
+const SYS_mount_setattr = 442;
 
 // Older than that, so each architecture has its own: arch/*/entry/syscalls, include/uapi/asm-generic/unistd.h.
 const bpfNumbers: Readonly<Record<string, number>> = {
@@ -101,6 +109,10 @@ const POLLIN = 1;
 const O_CLOEXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const OPEN_TREE_CLONE = 1;
+const MOUNT_ATTR_RDONLY = 1n;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 
@@ -138,6 +150,8 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const pidfdSendSignal = libc.func("syscall", "long", ["long", "int", "int", "void *", "uint"]);
     const openat2 = libc.func("syscall", "long", ["long", "int", "str", "void *", "size_t"]);
     const bpf = libc.func("syscall", "long", ["long", "int", "void *", "uint"]);
+    const openTree = libc.func("syscall", "long", ["long", "int", "str", "uint"]);
+    const mountSetattr = libc.func("syscall", "long", ["long", "int", "str", "uint", "void *", "size_t"]);
     const poll = libc.func("poll", "int", ["void *", "ulong", "int"]);
     const getsockopt = libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]);
     const mmap = libc.func("mmap", "uintptr_t", ["void *", "size_t", "int", "int", "int", "long"]);
@@ -225,13 +239,15 @@ export async function loadSyscalls(): Promise<Syscalls> {
           throw new AgentError("unavailable", `a netlink socket cannot be bound: ${code}`);
         }
         const batch = createBatch((buffer) => BigInt(koffi.address(buffer.buffer)));
+        // The number of a closed descriptor can be another's already.
+        let isOpen = true;
         return {
           send: (message) => {
             if (send(fd, message, message.length, 0) === message.length) return;
             throw new AgentError("unavailable", `sending on a netlink socket was refused: ${errno()}`);
           },
           receive: (take, most) => {
-            for (let received = 0; received < most; ) {
+            for (let received = 0; isOpen && received < most; ) {
               const count: number = recvmmsg(fd, batch.headers, datagramsAtOnce, 0, null);
               // ENOBUFS says once that datagrams were dropped; what follows is still there.
               if (count < 0 && errno() !== "ENOBUFS") return false;
@@ -242,9 +258,12 @@ export async function loadSyscalls(): Promise<Syscalls> {
               batch.reset();
               received += Math.max(count, 1);
             }
-            return true;
+            return isOpen;
           },
-          close: () => closeSync(fd),
+          close: () => {
+            if (isOpen) closeSync(fd);
+            isOpen = false;
+          },
         };
       },
       connectInNetwork: (namespaceFd, address, port) => {
@@ -274,6 +293,18 @@ export async function loadSyscalls(): Promise<Syscalls> {
         const state: number = adjtimex(timex.fill(0));
         if (state < 0) throw new AgentError("unavailable", `adjtimex(2) was refused: ${errno()}`);
         return state;
+      },
+      openReadOnlyMount: (path) => {
+        const fd: number = openTree(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC);
+        if (fd < 0) throw new AgentError("unavailable", `open_tree(${path}) was refused: ${errno()}`);
+        // struct mount_attr { u64 set, clear, propagation, userns_fd }
+        const attributes = Buffer.alloc(32);
+        attributes.writeBigUInt64LE(MOUNT_ATTR_RDONLY, 0);
+        if (mountSetattr(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, attributes, attributes.length) === 0)
+          return fd;
+        const code = errno();
+        closeSync(fd);
+        throw new AgentError("unavailable", `mount_setattr(${path}) was refused: ${code}`);
       },
       // Asked of the ArrayBuffer: the bytes of a small typed array that has none yet lie where the collector moves them.
       addressOf: (buffer) => BigInt(koffi.address(buffer.buffer)) + BigInt(buffer.byteOffset),

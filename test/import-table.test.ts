@@ -24,6 +24,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ["errors", "flags", "log", "metric-choice", "setting-parsers"],
   "netlink-batch": [],
   syscalls: ["errors", "netlink-batch"],
+  "namespace-calls": ["errors"],
+  exec: [],
   source: ["model", "api", "errors", "syscalls"],
   containers: ["model", "errors"],
   managers: ["model", "ancestors", "errors", "syscalls", "containers"],
@@ -47,6 +49,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "log",
     "signal-names",
     "syscalls",
+    "namespace-calls",
+    "exec",
     "source",
     "containers",
     "managers",
@@ -63,6 +67,7 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-host",
   "assemble-control",
   "assemble-exec",
+  "assemble-namespaces",
   "assemble-app",
   "assemble-metrics",
   "assemble-collectors",
@@ -80,7 +85,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   pidusage: ["inventory"],
   systeminformation: ["inventory"],
   dockerode: ["containers"],
-  koffi: ["syscalls"],
+  koffi: ["syscalls", "namespace-calls"],
   sax: ["managers"],
   "string-argv": ["control"],
   "string-width": ["cli"],
@@ -89,8 +94,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   re2js: ["inventory"],
 };
 
-/** Files over 300 lines: api.ts is a list of shapes, which is better read in one place. */
-const longFiles: readonly string[] = ["api.ts"];
+/** Files over 300 lines: lists, of shapes and of system calls, which are better read in one place. */
+const longFiles: readonly string[] = ["api.ts", "syscalls.ts"];
 
 interface Import {
   readonly file: string;
@@ -144,8 +149,23 @@ test("every part and library of the tables is there", () => {
   ).toEqual([]);
 });
 
-test("nobody starts programs", () => {
-  expect(imports.filter(({ to }) => to === "node:child_process")).toEqual([]);
+test("one file starts programs, and only the driver without an engine asks it to", () => {
+  const usersOf = (part: string): readonly string[] =>
+    imports.filter(({ to, from }) => to === part && from !== part).map(({ file }) => file);
+  const starting = files.filter((file) =>
+    /import [^;]*\bspawn\b[^;]*from "node:child_process"/.test(readFileSync(path.join(agent, file), "utf8")),
+  );
+  expect(starting).toEqual(["exec.ts"]);
+  expect(usersOf("exec").toSorted()).toEqual(["control/namespace-helper.ts", "control/namespace-start.ts"]);
+});
+
+test("what changes a process for good is called by the helper that ends afterwards", () => {
+  const text = (file: string): string => readFileSync(path.join(agent, file), "utf8");
+  const callers = files.filter((file) => /import \{[^}]*\} from "[^"]*namespace-calls\.ts"/.test(text(file)));
+  const others = callers.filter(
+    (file) => !/import type \{[^}]*\} from "[^"]*namespace-calls/.test(text(file)),
+  );
+  expect(others).toEqual(["control/namespace-helper.ts"]);
 });
 
 test("no file is longer than a few screens", () => {

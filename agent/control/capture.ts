@@ -4,6 +4,7 @@ import type { ContainerFiles } from "../managers/inside.ts";
 import { type Container, formatRef, type TargetProcess } from "../model.ts";
 import type { InsideIds } from "../source/procfs/process-files.ts";
 import { type ExecUser, execUserFor } from "./exec-user.ts";
+import { quoteCommand } from "./program-commands.ts";
 
 /** What /proc tells of a process, ready for the engine's exec. */
 export interface Captured {
@@ -71,6 +72,15 @@ export function captureProcess(
       reason: `${what} cannot be read: ${error instanceof AgentError ? error.message : reasonOf(error)}`,
     };
   }
+}
+
+/** What a start of the like is, in words. @param showCommand what of a command line may be shown */
+export function describeCaptured(
+  captured: Captured,
+  showCommand: (argv: readonly string[]) => readonly string[],
+): string {
+  const shown = quoteCommand(showCommand(captured.argv));
+  return `stop ${captured.of.name} and run ${shown} in ${captured.workdir} as ${captured.user}`;
 }
 
 function doubtOf(

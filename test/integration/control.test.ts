@@ -147,6 +147,32 @@ testWith(needs, "a program is respawned with argv, environment, folder, user and
   expect((await processOf(web, "httpd")).ref).toBe(fresh);
 });
 
+testWith(needs, "the plan of a respawn tells what of this process it cannot carry over", async () => {
+  const worn =
+    "ulimit -n 100; echo 300 > /proc/self/oom_score_adj; renice -n 5 $$; exec httpd -f -p 8080 > /tmp/log";
+  const web = await containers.run({
+    argv: lasting(`sh -c '${worn}'`, "tail -f /dev/null"),
+    host: { Ulimits: [{ Name: "nofile", Soft: 256, Hard: 512 }] },
+  });
+  const httpd = await processOf(web, "httpd");
+  const tail = await processOf(web, "tail");
+  const notes = async (ref: string): Promise<readonly string[]> => {
+    const { json } = await agent.post("/api/v1/restart", { selector: ref, dryRun: true });
+    return json.warnings.flatMap((one: string) => (one.startsWith(ref) ? [one.slice(ref.length)] : []));
+  };
+  expect(await notes(httpd.ref)).toEqual([
+    " (httpd): loses its limits (soft/hard): Max open files 100/100, the init has 256/512",
+    " (httpd): loses its nice value 5",
+    " (httpd): loses its oom_score_adj 300; the container's init has 0",
+    ' (httpd): loses its stdout: the file "/tmp/log"',
+    " (httpd): loses its stderr: the container's log",
+  ]);
+  expect(await notes(tail.ref)).toEqual([" (tail): loses its stdout and stderr: the container's log"]);
+  const { json } = await agent.post("/api/v1/restart", { selector: tail.ref, settleSeconds: 0.3 });
+  // It has lost the log; whose pipe the engine has given it instead is the engine's.
+  expect((await notes(json.new[0])).join()).not.toContain("log");
+});
+
 testWith(needs, "a program of a container that shares the host's PIDs is restarted and killed", async () => {
   const web = await containers.run({ argv: lasting("httpd -f -p 8080"), host: { PidMode: "host" } });
   const old = await processOf(web, "httpd");

@@ -106,6 +106,15 @@ const testOn =
 for (const name of ["bpf", "connector"] as const) {
   describe(`ends of processes by ${name}`, () => {
     const here = testOn(name);
+    here("after its close it tells nothing, and asking does no harm", async () => {
+      const { source } = new Collector(name);
+      const pid = await run("true");
+      source.close();
+      source.close();
+      expect(source.drain().map((record) => record.pid)).not.toContain(pid);
+      sources.pop();
+    });
+
     here("exit codes and signals are those of wait(2)", async () => {
       const collector = new Collector(name);
       expect((await collector.of(await run("sh", "-c", "exit 0"))).status).toBe(0);

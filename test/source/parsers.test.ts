@@ -44,6 +44,7 @@ describe("stat", () => {
       threads: 200,
       startTicks: 220,
       virtualBytes: 230,
+      nice: 190,
       residentPages: 240,
     });
   });

@@ -29,6 +29,10 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Socket of the engine; one that is not there when left out, null for the agent's own choice. */
   readonly engine?: string | null;
+  /** Descriptors that it is started with beside the first three. */
+  readonly inherits?: readonly number[];
+  /** What is put before its command line. */
+  readonly wrapper?: readonly string[];
 }
 
 /** An agent that runs as a process of its own, from the built program. */
@@ -55,13 +59,15 @@ export class TestAgent {
         : [`--docker.socket=${options.engine ?? `${this.folder}/no-engine.sock`}`]),
       ...(options.args ?? []),
     ];
-    const child = spawn(process.execPath, [this.program, "agent", ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
+    const own = [process.execPath, this.program, "agent", ...args];
+    const [program = "", ...rest] = [...(options.wrapper ?? []), ...own];
+    const child = spawn(program, rest, {
+      stdio: ["ignore", "ignore", "pipe", ...(options.inherits ?? [])],
       env: { ...process.env, DOCKER_HOST: "", ...options.env },
     });
     this.process = child;
     this.log = "";
-    child.stderr.on("data", (chunk) => {
+    child.stderr?.on("data", (chunk) => {
       this.log += chunk;
     });
     if (child.pid !== undefined) noteStarted(child.pid);

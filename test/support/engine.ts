@@ -23,6 +23,8 @@ export interface TestEngine {
   /** Ends the engine and keeps its data: `start` brings it back. Containers end with it. */
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** Ends the engine as a crash does: containers go on, until the next `start` ends them. */
+  crash(): Promise<void>;
   /** Ends it for good and removes all that it left: data, mounts, cgroups. */
   remove(): Promise<void>;
 }
@@ -59,6 +61,12 @@ export async function startEngine(): Promise<TestEngine> {
     await ended;
     clearTimeout(late);
   };
+  const crash = async (): Promise<void> => {
+    if (daemon === undefined) return;
+    const ended = once(daemon, "exit");
+    daemon.kill("SIGKILL");
+    await ended;
+  };
   const remove = async (): Promise<void> => {
     await stop();
     for (const mount of mountsBelow(root).toReversed()) spawnSync("umount", ["-l", mount]);
@@ -68,7 +76,7 @@ export async function startEngine(): Promise<TestEngine> {
     }
   };
   await start();
-  return { socket, docker, start, stop, remove };
+  return { socket, docker, start, stop, crash, remove };
 }
 
 /** In a network namespace of its own: a second engine would take down the first one's bridge. */

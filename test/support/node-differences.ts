@@ -40,6 +40,11 @@ export const nodeDifferences: readonly Difference[] = [
     reason: "node_exporter has it since 1.6",
   },
   {
+    who: "either",
+    series: /^node_disk_info\{device="vd[a-z]+"/,
+    reason: "node_exporter knows virtio disks' serial numbers in later releases",
+  },
+  {
     who: "pidward",
     series: /^node_udp_queues\{ip="v6"/,
     reason: "the other fails as a whole where one of the two files is missing",

@@ -52,7 +52,7 @@ stop() {
 trap stop TERM
 BESIDE
 [ -e /app/brief ] && touch /app/begun && while [ -e /app/brief ]; do usleep 100000; done && exit 8
-while true; do usleep 150000; done
+while true; do sleep 5 & wait $!; done
 `;
 
 const reapsForEver = "while true; do sleep 1; wait; done";
@@ -94,6 +94,7 @@ pidfile=/run/supervisord.pid
 command=/app/worker
 startsecs=1
 startretries=0
+autorestart=false
 stopwaitsecs=3
 ${neighbourNames.map((name) => `[program:${name}]\ncommand=/app/${name}\nstartsecs=0\n`).join("")}`;
 

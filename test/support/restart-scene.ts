@@ -77,12 +77,13 @@ export class RestartScene {
         const [main, ...more] = processes.filter((one) => this.isMain(one));
         const beside = processes.filter(isNeighbour).map(({ ref }) => ref);
         const isWhole = more.length === 0 && beside.length === Object.keys(neighbours).length;
-        if (isWhole && main !== undefined && catchesTerm(main.pid)) return { main, neighbours: beside };
+        if (isWhole && main !== undefined && catchesTerm(main.pid) && (await this.isKnownToRun()))
+          return { main, neighbours: beside };
         // Many may look at the same time.
         await delay(lookEveryMs);
         return undefined;
       },
-      60_000,
+      90_000,
     );
   }
 
@@ -121,9 +122,23 @@ export class RestartScene {
     await this.look();
   }
 
+  /** Its programs cost the others time. */
+  async remove(): Promise<void> {
+    const container = this.containers.get(this.container.id);
+    // Some engines do not end what is frozen. What stays is removed with the file's other containers.
+    await container.unpause().catch(() => undefined);
+    await container.remove({ force: true }).catch(() => undefined);
+  }
+
   /** What the audit has of this container. */
   audit(): readonly AuditRecord[] {
     return this.agent.audit().filter((record) => record.container === this.container.id);
+  }
+
+  /** The engine tells of it in its own time. */
+  private async isKnownToRun(): Promise<boolean> {
+    const { json } = await this.agent.get(`/api/v1/containers/${this.container.name}`);
+    return json.state === "running";
   }
 
   private isMain(one: ProcessRecord): boolean {

@@ -23,7 +23,7 @@ export function createContainerDriver(parts: ContainerDriverParts): RestartDrive
       }
       if (container.state === "paused") return { reason: `${name} is paused; unpause it first` };
       const actions = parts.actionsOf(container);
-      if (actions === undefined) return { reason: `no runtime can restart ${name}` };
+      if (actions === undefined) return { reason: `no runtime that answers can restart ${name}` };
       const runs = container.state === "running" || container.state === "restarting";
       return {
         plan: {

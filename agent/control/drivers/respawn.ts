@@ -1,11 +1,11 @@
 import type { ContainerActions, ExecRequest } from "../../containers/runtime.ts";
 import { type Container, containerLabel } from "../../model.ts";
-import { type Captured, type CaptureParts, captureProcess } from "../capture.ts";
-import { quoteCommand } from "../program-commands.ts";
+import { type Captured, type CaptureParts, captureProcess, describeCaptured } from "../capture.ts";
+import { describeLosses, type TraitReaders } from "../losses.ts";
 import type { StopTargets } from "../stop.ts";
 import { notRunnable, type RestartDriver } from "./driver.ts";
 
-export interface RespawnParts extends CaptureParts {
+export interface RespawnParts extends CaptureParts, Omit<TraitReaders, "readIds"> {
   readonly actionsOf: (container: Container) => ContainerActions | undefined;
   readonly stop: StopTargets;
   /** What of a command line is shown in a plan. */
@@ -32,15 +32,18 @@ export function createRespawnDriver(parts: RespawnParts): RestartDriver {
         return { reason: `the target is the init of ${name}: stopping it stops the container` };
       }
       const actions = parts.actionsOf(container);
-      if (actions === undefined) return { reason: `no runtime can run commands in ${name}` };
+      if (actions === undefined) return { reason: `no runtime that answers can run commands in ${name}` };
       const captures = targets.processes.map((process) => captureProcess(process, container, parts));
       const doubts = captures.flatMap((capture) => ("reason" in capture ? [capture.reason] : []));
       if (doubts.length > 0) return { reason: doubts.join("; ") };
       const captured = captures.flatMap((capture) => ("captured" in capture ? [capture.captured] : []));
       return {
         plan: {
-          text: `respawn in ${name}: ${captured.map((one) => describe(one, parts.showCommand)).join("; ")}`,
-          warnings: [...new Set([...lost, ...captured.flatMap((one) => one.warnings)])],
+          text: `respawn in ${name}: ${captured.map((one) => describeCaptured(one, parts.showCommand)).join("; ")}`,
+          warnings: [
+            ...new Set([...lost, ...captured.flatMap((one) => one.warnings)]),
+            ...describeLosses(targets.processes, container, parts),
+          ],
           stops: targets.processes,
           run: async () => {
             await parts.stop(targets);
@@ -62,9 +65,4 @@ const lost = [
 
 function toRequest(captured: Captured): ExecRequest {
   return { argv: captured.argv, env: captured.env, workdir: captured.workdir, user: captured.user };
-}
-
-function describe(captured: Captured, showCommand: RespawnParts["showCommand"]): string {
-  const shown = quoteCommand(showCommand(captured.argv));
-  return `stop ${captured.of.name} and run ${shown} in ${captured.workdir} as ${captured.user}`;
 }

@@ -46,10 +46,10 @@ export interface RingBuffer {
   /**
    * Hands over every finished record: the words of the ring's data, and the index of the record's first word. They are
    * valid only during the call.
-   * @returns how many there were
+   * @returns how many there were; none after `close`
    */
   drain(take: (words: Uint32Array, at: number) => void): number;
-  /** The memory is given back: `drain` must not be called any more. */
+  /** Gives the memory back. */
   close(): void;
 }
 
@@ -65,9 +65,12 @@ export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuf
   const readerPosition = new BigInt64Array(reader.bytes, 0, 1);
   const writerPosition = new BigInt64Array(writer.bytes, 0, 1);
   const words = new Uint32Array(writer.bytes, pageBytes, (2 * dataBytes) / 4);
+  let isOpen = true;
   return {
     fd,
     drain: (take) => {
+      // A scan that was under way when the agent stopped comes here; memory that is unmapped would end the process.
+      if (!isOpen) return 0;
       // Loads and stores that other CPUs see in this order (smp_load_acquire, smp_store_release).
       const end = Number(Atomics.load(writerPosition, 0));
       let position = Number(Atomics.load(readerPosition, 0));
@@ -90,6 +93,8 @@ export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuf
       return count;
     },
     close: () => {
+      if (!isOpen) return;
+      isOpen = false;
       reader.unmap();
       writer.unmap();
       closeSync(fd);

@@ -46,16 +46,28 @@ export interface Zone {
   readonly offsetSeconds: number;
 }
 
-/** The agent's own time zone: by TZ, else by /etc/localtime (tzset(3)). */
-export function readZone(now: Date, zone: string | undefined): Zone {
-  // Not -0 for UTC.
-  const offsetSeconds = 0 - now.getTimezoneOffset() * 60;
+/**
+ * The agent's own time zone: by TZ, else by /etc/localtime (tzset(3)). The file is read when the offset changes.
+ * @param zone the value of TZ
+ */
+export function createZoneReader(zone: string | undefined): (now: Date) => Zone {
   const file = zone ? `/usr/share/zoneinfo/${zone.replace(/^:/, "")}` : "/etc/localtime";
+  let last: Zone | undefined;
+  return (now) => {
+    // Not -0 for UTC.
+    const offsetSeconds = 0 - now.getTimezoneOffset() * 60;
+    if (last?.offsetSeconds !== offsetSeconds)
+      last = { name: readName(file, offsetSeconds) ?? shortName(now), offsetSeconds };
+    return last;
+  };
+}
+
+function readName(file: string, offsetSeconds: number): string | undefined {
   try {
-    return { name: zoneNameAt(readFileSync(file), offsetSeconds) ?? shortName(now), offsetSeconds };
+    return zoneNameAt(readFileSync(file), offsetSeconds);
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
-    return { name: shortName(now), offsetSeconds };
+    return undefined;
   }
 }
 

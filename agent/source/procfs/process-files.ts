@@ -4,6 +4,7 @@ import { AgentError } from "../../errors.ts";
 import { createFileReader, failureOf } from "./files.ts";
 import { insideId, parseIdMap } from "./id-map.ts";
 import { parseLimits } from "./limits.ts";
+import { type Privileges, parsePrivileges } from "./privileges.ts";
 import { parseStat } from "./stat.ts";
 import { parseStatus } from "./status.ts";
 import { parseStrings } from "./strings.ts";
@@ -25,10 +26,30 @@ export interface ProcessFiles {
   readonly readEnviron: (pid: number) => readonly string[] | undefined;
   readonly readLimits: (pid: number) => readonly ResourceLimit[] | undefined;
   readonly readIds: (pid: number) => InsideIds | undefined;
-  /** What the link says: the working directory, or a namespace as `mnt:[4026531841]`. */
-  readonly readLink: (pid: number, name: "cwd" | "ns/mnt" | "ns/pid") => string | undefined;
+  /** What the link says: the working directory, the root, or a namespace as `mnt:[4026531841]`. */
+  readonly readLink: (pid: number, name: LinkName) => string | undefined;
+  readonly readNice: (pid: number) => number | undefined;
   readonly readCgroup: (pid: number) => string | undefined;
+  readonly readPrivileges: (pid: number) => Privileges | undefined;
+  /** How much sooner or later than others the kernel ends it for want of memory, -1000 to 1000. */
+  readonly readOomScoreAdjust: (pid: number) => number | undefined;
+  /** The label of a security module (AppArmor, SELinux); empty where there is none. */
+  readonly readSecurityLabel: (pid: number) => string | undefined;
 }
+
+export type LinkName =
+  | "cwd"
+  | "root"
+  | "fd/1"
+  | "fd/2"
+  | "ns/cgroup"
+  | "ns/ipc"
+  | "ns/mnt"
+  | "ns/net"
+  | "ns/pid"
+  | "ns/time"
+  | "ns/user"
+  | "ns/uts";
 
 /** Arguments and environment of a process together are below this (ARG_MAX, execve(2)). */
 const maxBytes = 8 << 20;
@@ -71,6 +92,10 @@ export function createProcessFiles(procRoot: string): ProcessFiles {
         groups: status.groups.map((gid) => insideId(gid, groupMap) ?? gid),
       };
     },
+    readNice: (pid) => {
+      const bytes = read(pid, "stat");
+      return bytes && parseStat(bytes, bytes.length)?.nice;
+    },
     readLink: (pid, name) => {
       const path = `${procRoot}/${pid}/${name}`;
       try {
@@ -81,6 +106,23 @@ export function createProcessFiles(procRoot: string): ProcessFiles {
       }
     },
     readCgroup: (pid) => readText(pid, "cgroup"),
+    readPrivileges: (pid) => {
+      const text = readText(pid, "status");
+      return text === undefined ? undefined : parsePrivileges(text);
+    },
+    readOomScoreAdjust: (pid) => {
+      const text = readText(pid, "oom_score_adj");
+      return text === undefined ? undefined : Number(text);
+    },
+    readSecurityLabel: (pid) => {
+      const files = createFileReader(maxBytes);
+      const length = files.read(`${procRoot}/${pid}/attr/current`);
+      // Without a security module the file is there, and reading it is EINVAL.
+      if (length === "unreadable") return "";
+      if (length === "gone") return undefined;
+      if (length === "refused") throw refusal(`${procRoot}/${pid}/attr/current`);
+      return files.bytes.toString("utf8", 0, length).replace(/[\0\n]+$/u, "");
+    },
   };
 }
 

@@ -15,6 +15,8 @@ export interface Stat {
   readonly majorFaults: number;
   readonly userTicks: number;
   readonly systemTicks: number;
+  /** -20 to 19. */
+  readonly nice: number;
   readonly threads: number;
   readonly startTicks: number;
   readonly virtualBytes: number;
@@ -55,6 +57,7 @@ export function parseStat(bytes: Uint8Array, length: number): Stat | undefined {
     majorFaults: field(9),
     userTicks: field(11),
     systemTicks: field(12),
+    nice: field(16),
     threads: field(17),
     startTicks: field(19),
     virtualBytes: field(20),

@@ -1,6 +1,6 @@
 import type { ProcessTable } from "../../../model.ts";
 import { parseNumber } from "../../../source/host/fields.ts";
-import { countThreadStates } from "../../../source/host/thread-states.ts";
+import { createThreadStateReader, type ThreadedProcess } from "../../../source/host/thread-states.ts";
 import type { Collector } from "../../samples.ts";
 import { gauge, type NodeHost, nodeCollector, series, single } from "./node-host.ts";
 
@@ -15,25 +15,22 @@ const pids = gauge("node_processes_pids", "Number of PIDs");
 const maxProcesses = gauge("node_processes_max_processes", "Number of max PIDs limit");
 const maxThreads = gauge("node_processes_max_threads", "Limit of threads in the system");
 
-/**
- * Threads that are looked at one by one: about 10 µs each, in which a host of many would spend more than in all other
- * collectors together. With more than that their states are not shown.
- */
-const mostThreads = 2000;
-
 /** Of the scan that is there already; only threads beside others in one process have to be read for their state. */
-export function createProcessesCollector({ files }: NodeHost): Collector {
+export function createProcessesCollector({ files, monotonicMs }: NodeHost): Collector {
   const { proc } = files.roots;
+  const reader = createThreadStateReader(proc, monotonicMs);
   return nodeCollector("processes", async ({ table }) => {
     const limit = (name: string): number | undefined =>
       parseNumber(files.read(`${proc}/sys/kernel/${name}`) ?? "");
+    const ofThreads = countSingle(table);
+    await reader.count(threadedOf(table), (state, count) => add(ofThreads, state, count));
     return [
       series(states, countStates(table), ([state, count]) => [[state], count]),
       single(
         threads,
         table.threads.reduce((sum, count) => sum + count, 0),
       ),
-      series(threadStates, (await countThreads(table, proc)) ?? [], ([state, count]) => [[state], count]),
+      series(threadStates, ofThreads, ([state, count]) => [[state], count]),
       single(pids, table.length),
       single(maxProcesses, limit("pid_max")),
       single(maxThreads, limit("threads-max")),
@@ -43,30 +40,41 @@ export function createProcessesCollector({ files }: NodeHost): Collector {
 
 function countStates({ state }: ProcessTable): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const code of state) add(counts, String.fromCharCode(code));
+  for (const code of state) add(counts, String.fromCharCode(code), 1);
   return counts;
 }
 
-/** @returns undefined when there are too many */
-async function countThreads(
-  { length, pid, state, threads: threadsOf }: ProcessTable,
-  proc: string,
-): Promise<ReadonlyMap<string, number> | undefined> {
+/** A process of one thread is in that thread's state. */
+function countSingle({ length, state, threads: threadsOf }: ProcessTable): Map<string, number> {
   const counts = new Map<string, number>();
-  const others: number[] = [];
-  let toRead = 0;
   for (let row = 0; row < length; row++) {
-    if ((threadsOf[row] ?? 0) <= 1) add(counts, String.fromCharCode(state[row] ?? 0));
-    else {
-      others.push(pid[row] ?? 0);
-      toRead += threadsOf[row] ?? 0;
-    }
+    if ((threadsOf[row] ?? 0) <= 1) add(counts, String.fromCharCode(state[row] ?? 0), 1);
   }
-  if (toRead > mostThreads) return undefined;
-  await countThreadStates(proc, others, (letter) => add(counts, letter));
   return counts;
 }
 
-function add(counts: Map<string, number>, state: string): void {
-  counts.set(state, (counts.get(state) ?? 0) + 1);
+function threadedOf(table: ProcessTable): readonly ThreadedProcess[] {
+  const found: ThreadedProcess[] = [];
+  for (let row = 0; row < table.length; row++) {
+    const count = table.threads[row] ?? 0;
+    if (count <= 1) continue;
+    found.push({
+      pid: table.pid[row] ?? 0,
+      startTicks: table.startTicks[row] ?? 0,
+      threads: count,
+      activity: [
+        count,
+        table.state[row],
+        table.userSeconds[row],
+        table.systemSeconds[row],
+        table.voluntarySwitches[row],
+        table.involuntarySwitches[row],
+      ].join(" "),
+    });
+  }
+  return found;
+}
+
+function add(counts: Map<string, number>, state: string, count: number): void {
+  counts.set(state, (counts.get(state) ?? 0) + count);
 }

@@ -105,13 +105,6 @@ test("an interface is read in full when something about it has changed, or not f
   expect(await mtu()).toBe(1400);
 });
 
-test("with too many threads their states are not looked at, and the rest is told", async () => {
-  const many = makeSnapshot([{ pid: 4242, name: "java", threads: 5000 }]);
-  const text = await renderNode(fixtureHost("healthy"), many);
-  expect(text).toContain("node_processes_threads 5000\n");
-  expect(text).not.toContain("node_processes_threads_state");
-});
-
 test("a host without IPv6 has the figures of IPv4", async () => {
   const files = new MemoryFiles({
     "/proc/1/net/sockstat": "TCP: inuse 4 orphan 1 tw 4 alloc 17 mem 5\n",
