@@ -19,6 +19,7 @@ import {
 } from "../agent/metrics/families.ts";
 import { ownFamilies } from "../agent/metrics/own-metrics.ts";
 import { alertRules } from "./support/dashboard-queries.ts";
+import { differences } from "./support/process-exporter-differences.ts";
 
 const file = path.join(__dirname, "../README.md");
 
@@ -100,8 +101,14 @@ function expectBetween(name: string, wanted: string): void {
   else expect(text.slice(from, end)).toBe(wanted);
 }
 
+function differencesList(): string {
+  return differences.map(({ what, reason }) => `- ${what}: ${reason};`).join("\n");
+}
+
 test("the README's settings are those of the code", () => expectBetween("settings", settingsTable()));
 test("the README's commands are those of the code", () => expectBetween("commands", commandsTable()));
 test("the README's error codes are those of the code", () => expectBetween("errors", errorsTable()));
 test("the README's metrics are those of the code", () => expectBetween("metrics", metricsTable()));
 test("the README's alerts are those of deploy/prometheus", () => expectBetween("alerts", alertsTable()));
+test("the README's differences from process-exporter are those that the tests know of", () =>
+  expectBetween("differences", differencesList()));

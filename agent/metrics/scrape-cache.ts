@@ -51,36 +51,67 @@ interface Asked {
   readonly everyMs: number;
 }
 
+/** Something made of a snapshot, or still being made. */
+interface Made<T> {
+  readonly snapshot: Snapshot;
+  readonly value: Promise<T>;
+  isUnderWay: boolean;
+}
+
+/**
+ * What was made of this snapshot. What is under way is given too, though it be of the one before: on a host where making
+ * takes longer than from one scan to the next, they would pile up.
+ */
+function usable<T>(made: Made<T> | undefined, snapshot: Snapshot): Made<T> | undefined {
+  return made !== undefined && (made.snapshot === snapshot || made.isUnderWay) ? made : undefined;
+}
+
+function make<T>(snapshot: Snapshot, value: Promise<T>): Made<T> {
+  const made = { snapshot, value, isUnderWay: true };
+  const end = (): void => {
+    made.isUnderWay = false;
+  };
+  value.then(end, end);
+  return made;
+}
+
 export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
-  const rendered = new Map<string, { snapshot: Snapshot; pieces: Promise<readonly Piece[]> }>();
-  const bodies = new Map<string, { snapshot: Snapshot; body: Promise<Buffer> }>();
+  const rendered = new Map<string, Made<readonly Piece[]>>();
+  const bodies = new Map<string, Made<Buffer>>();
   const asked = new Map<string, Asked>();
   const piecesOf = (target: ScrapeTarget, snapshot: Snapshot, format: ExpositionFormat) => {
     const key = `${target} ${format}`;
-    const known = rendered.get(key);
-    if (known?.snapshot === snapshot) return known.pieces;
-    const pieces = parts.render(target, snapshot, format);
-    rendered.set(key, { snapshot, pieces });
-    return pieces;
+    const made =
+      usable(rendered.get(key), snapshot) ?? make(snapshot, parts.render(target, snapshot, format));
+    rendered.set(key, made);
+    return made;
   };
-  const bodyOf = (
+  const madeBody = (
     target: ScrapeTarget,
     snapshot: Snapshot,
     format: ExpositionFormat,
     encoding: Encoding,
-  ): Promise<Buffer> => {
+  ): Made<Buffer> => {
     const key = `${target} ${format} ${encoding}`;
-    const known = bodies.get(key);
-    if (known?.snapshot === snapshot) return known.body;
+    const known = usable(bodies.get(key), snapshot);
+    if (known !== undefined) return known;
     // Level 1: the higher ones cost several times as much and save a few percent. Compressing each piece once and joining
     // them costs more than all at once: setting up the compressor is most of it.
-    const body =
-      encoding === "identity"
-        ? piecesOf(target, snapshot, format).then(joinPieces)
-        : bodyOf(target, snapshot, format, "identity").then((plain) => gzip(plain, { level: 1 }));
-    bodies.set(key, { snapshot, body });
-    return body;
+    let made: Made<Buffer>;
+    if (encoding === "identity") {
+      const pieces = piecesOf(target, snapshot, format);
+      made = make(pieces.snapshot, pieces.value.then(joinPieces));
+    } else {
+      const plain = madeBody(target, snapshot, format, "identity");
+      made = make(
+        plain.snapshot,
+        plain.value.then((text) => gzip(text, { level: 1 })),
+      );
+    }
+    bodies.set(key, made);
+    return made;
   };
+  const bodyOf = (...of: Parameters<typeof madeBody>): Promise<Buffer> => madeBody(...of).value;
   /** Whether the next scrape may come before the next scan. */
   const isDue = ({ at, everyMs }: Asked): boolean =>
     parts.monotonicMs() + 2 * parts.scanIntervalMs >= at + everyMs * (1 - earlyShare);

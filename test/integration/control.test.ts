@@ -243,18 +243,26 @@ testWith(needs, "a label's stop command stops its program where TERM would not",
   expect(agent.audit().at(-1)).toMatchObject({ how: `stop by ${name}`, outcome: "done", message: null });
 });
 
-testWith(needs, "a stop command that fails is told, and what it left is killed", async () => {
-  const labels = { ...loopLabels, "pidward.program.loop.stop": "sh -c 'echo no >&2; exit 3'" };
-  const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`), labels });
+testWith(needs, "a stop command that fails is told, and what one leaves is killed", async () => {
+  const labels = {
+    ...loopLabels,
+    "pidward.program.loop.stop": "sh -c 'touch /tmp/over; echo no >&2; exit 3'",
+    "pidward.program.tail.stop": "true",
+  };
+  const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`, "tail -f /dev/null"), labels });
   const loop = await processOf(web, "loop");
-  const killed = await agent.cli("kill", loop.ref, "--stop", "--grace", "1s");
-  expect(killed.code).toBe(0);
-  expect(killed.stdout).toContain(
-    'note: the command of label pidward.program.loop.stop exited with code 3: "no"',
-  );
-  expect(killed.stdout).toContain("was asked to stop it: killed");
-  expect(isAlive(loop.pid)).toBe(false);
-  expect(agent.audit().at(-1)?.message).toContain("exited with code 3");
+  const tail = await processOf(web, "tail");
+  const failed = await agent.cli("kill", loop.ref, "--stop", "--grace", "50s");
+  const note = 'the command of label pidward.program.loop.stop exited with code 3: "no"';
+  expect(failed).toMatchObject({ code: 0, stdout: expect.stringContaining(`note: ${note}\n`) });
+  expect(failed.stdout).toContain(`${loop.ref} sh: stopped by label`);
+  expect(agent.audit().at(-1)).toMatchObject({ outcome: "done", message: note });
+  const killed = await agent.cli("kill", tail.ref, "--stop", "--grace", "500ms");
+  expect(killed).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("killed, not ended within 0.5 s"),
+  });
+  expect([loop, tail].map(({ pid }) => isAlive(pid))).toEqual([false, false]);
 });
 
 testWith(needs, "a start command that ends at once is a failure that says what runs now", async () => {

@@ -70,3 +70,34 @@ test("for one who comes every fifteen seconds a body is made when it is about ti
   await cache.body("node", "text", "identity");
   expect(state.rendered).toEqual(["node", "node", "node"]);
 });
+
+test("while a rendering is under way no other begins, however many scans come meanwhile", async () => {
+  let running = 0;
+  let most = 0;
+  let goOn: () => void = () => {};
+  let snapshot = healthyScene();
+  const cache = createScrapeCache({
+    latest: () => snapshot,
+    scanIntervalMs: 1_000,
+    render: async (_, { takenAt }) => {
+      most = Math.max(most, ++running);
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      running--;
+      return [createPiece(String(takenAt))];
+    },
+    monotonicMs: () => 0,
+  });
+  snapshot = { ...healthyScene(), takenAt: 1 };
+  const first = cache.body("all", "text", "identity");
+  snapshot = { ...healthyScene(), takenAt: 2 };
+  const second = cache.body("all", "text", "gzip");
+  goOn();
+  expect((await first)?.toString()).toBe("1");
+  expect(zlib.gunzipSync((await second) ?? Buffer.alloc(0)).toString()).toBe("1");
+  expect(most).toBe(1);
+  const third = cache.body("all", "text", "identity");
+  goOn();
+  expect((await third)?.toString()).toBe("2");
+});

@@ -23,6 +23,11 @@ const parts = {
     package: "prometheus-node-exporter",
     isThere: () => existsSync("/usr/bin/prometheus-node-exporter"),
   },
+  // The original of namedprocess_*, to compare with.
+  "process-exporter": {
+    package: "prometheus-process-exporter",
+    isThere: () => existsSync("/usr/bin/prometheus-process-exporter"),
+  },
 };
 
 const policy = "/usr/sbin/policy-rc.d";

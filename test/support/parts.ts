@@ -8,7 +8,8 @@ export type Part =
   | "runit"
   | "tini"
   | "systemd"
-  | "nodeExporter";
+  | "nodeExporter"
+  | "process-exporter";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 

@@ -9,7 +9,10 @@ import type { GroupNamer } from "./namer.ts";
  * next scan, or when it ends.
  */
 const youngMs = 300;
-/** How long a name waits for what a runtime takes to start a container and to tell its name. */
+/**
+ * How long a name waits for what a runtime takes to start a container and to tell its name, and a process is named anew
+ * when it becomes another program.
+ */
 const startingMs = 10_000;
 
 export interface AssignerParts {
@@ -30,7 +33,7 @@ export interface Taken {
   readonly rows: Rows;
 }
 
-/** Decides which group a process belongs to: once in its life. */
+/** Decides which group a process belongs to: once in its life, when it has got going. */
 export interface Assigner {
   /**
    * Fills the rows of a scan.
@@ -61,21 +64,28 @@ export function createAssigner(parts: AssignerParts, groups: GroupTable): Assign
       const joined: number[] = [];
       const unmatched: number[] = [];
       const unready = new Set<number>();
+      const settledTicks = ticksAt(scan.takenAt - startingMs, parts.units);
       for (let row = 0; row < scan.table.length; row++) {
         const at = earlier[row] ?? -1;
         const known = at === -1 ? undefined : before?.rows[at];
         rows[row] = known;
-        if (known || (known === null && !parts.recheck)) continue;
+        const isStarted = (scan.table.startTicks[row] ?? 0) <= settledTicks;
+        if (known !== undefined && isStarted && (known !== null || !parts.recheck)) continue;
+        const isSame = known !== undefined && isUnchanged(before?.scan.table, at, scan.table, row);
+        if (isSame && (known !== null || !parts.recheck)) continue;
         // An unreadable command line can become readable: the kernel hangs on to it, or the process is gone in a moment.
         if (scan.table.command[row] === null) continue;
-        if (before !== undefined && isUnready(scan, row)) {
+        if (known === undefined && before !== undefined && isUnready(scan, row)) {
           unready.add(row);
           continue;
         }
-        const isSame = known === null && isUnchanged(before?.scan.table, at, scan.table, row);
         const group = isSame ? undefined : byRules(scan, row);
-        rows[row] = group;
-        (group === undefined ? unmatched : joined).push(row);
+        // One that has become another program goes on in that one's group.
+        if (known) rows[row] = group ?? known;
+        else {
+          rows[row] = group;
+          (group === undefined ? unmatched : joined).push(row);
+        }
       }
       // After all that rules are about: a parent can come behind its child.
       const found = unmatched.map((row) => byAncestor(taken, row, unready));
@@ -87,6 +97,10 @@ export function createAssigner(parts: AssignerParts, groups: GroupTable): Assign
     },
     decideLate: (taken, row) => byRules(taken.scan, row) ?? byAncestor(taken, row, none) ?? null,
   };
+}
+
+function ticksAt(ms: number, { bootSeconds, ticksPerSecond }: KernelUnits): number {
+  return (ms / 1000 - bootSeconds) * ticksPerSecond;
 }
 
 function containerAt({ containers, containerOf }: ObservedScan, row: number): Container | undefined {

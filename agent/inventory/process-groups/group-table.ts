@@ -50,7 +50,8 @@ export function createGroupTable(maxGroups: number, removeEmpty: boolean): Group
     if (nowMs - fullAt < 1000) return false;
     fullAt = nowMs;
     for (const [name, group] of own) {
-      if (group.members === 0 && nowMs - group.occupiedAt > forgetAfterMs) own.delete(name);
+      const isOld = group.members === 0 && nowMs - group.occupiedAt > forgetAfterMs;
+      if (isOld && name !== otherGroup) own.delete(name);
     }
     return own.size < maxGroups;
   };

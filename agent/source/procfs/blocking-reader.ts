@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 /**
@@ -30,9 +31,11 @@ export function createBlockingReader(limitMs: number, mostHung = 2): BlockingRea
   let idle: Worker | undefined;
   const hung = new Set<Worker>();
 
-  const start = (): Worker => {
-    const worker = new Worker(program, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16 } });
+  const start = async (): Promise<Worker> => {
+    const worker = new Worker(program, { eval: true });
     worker.unref();
+    // The time that a busy machine takes to start it is not the file's.
+    await once(worker, "online");
     return worker;
   };
   const end = (worker: Worker): void => {
@@ -40,30 +43,38 @@ export function createBlockingReader(limitMs: number, mostHung = 2): BlockingRea
     // Its end is not waited for: nothing depends on it.
     void worker.terminate();
   };
+  const readBy = (worker: Worker, path: string): Promise<{ readonly text: string } | Unread> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        hung.add(worker);
+        resolve("late");
+      }, limitMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        worker.off("message", onMessage);
+        worker.off("error", onError);
+      };
+      const onMessage = (text: string | null): void => {
+        settle();
+        if (hung.has(worker) || idle !== undefined) end(worker);
+        else idle = worker;
+        resolve(text === null ? "none" : { text });
+      };
+      const onError = (): void => {
+        settle();
+        hung.delete(worker);
+        resolve("none");
+      };
+      worker.on("message", onMessage);
+      worker.on("error", onError);
+      worker.postMessage(path);
+    });
   return {
-    read: (path) => {
-      if (idle === undefined && hung.size >= mostHung) return Promise.resolve("busy");
-      const worker = idle ?? start();
+    read: async (path) => {
+      if (idle === undefined && hung.size >= mostHung) return "busy";
+      const worker = idle ?? (await start());
       idle = undefined;
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          hung.add(worker);
-          resolve("late");
-        }, limitMs);
-        worker.once("message", (text: string | null) => {
-          clearTimeout(timer);
-          worker.removeAllListeners();
-          if (hung.has(worker) || idle !== undefined) end(worker);
-          else idle = worker;
-          resolve(text === null ? "none" : { text });
-        });
-        worker.once("error", () => {
-          clearTimeout(timer);
-          hung.delete(worker);
-          resolve("none");
-        });
-        worker.postMessage(path);
-      });
+      return readBy(worker, path);
     },
     close: () => {
       if (idle !== undefined) end(idle);

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { type Container, exitReasons, type Snapshot } from "../../../model.ts";
 import {
   type CgroupAccounts,
@@ -73,15 +74,22 @@ export function createCgroupSubjects(parts: CgroupSubjectParts): CgroupSubjects 
   const reader = createReader(parts);
   let last: { readonly snapshot: Snapshot; readonly subjects: Promise<readonly CgroupSubject[]> } | undefined;
   return {
-    of: (snapshot) => {
-      if (last?.snapshot === snapshot) return last.subjects;
-      // One reading after the other: they share what is kept of the cgroups.
-      const before = last?.subjects.catch(() => undefined);
-      const subjects = before === undefined ? reader(snapshot) : before.then(() => reader(snapshot));
-      last = { snapshot, subjects };
+    of: async (snapshot) => {
+      const subjects = await readOnce(snapshot);
+      // Each collector makes thousands of series of them: others have their turn in between.
+      await setImmediate();
       return subjects;
     },
   };
+
+  function readOnce(snapshot: Snapshot): Promise<readonly CgroupSubject[]> {
+    if (last?.snapshot === snapshot) return last.subjects;
+    // One reading after the other: they share what is kept of the cgroups.
+    const before = last?.subjects.catch(() => undefined);
+    const subjects = before === undefined ? reader(snapshot) : before.then(() => reader(snapshot));
+    last = { snapshot, subjects };
+    return subjects;
+  }
 }
 
 function createReader(parts: CgroupSubjectParts): (snapshot: Snapshot) => Promise<readonly CgroupSubject[]> {

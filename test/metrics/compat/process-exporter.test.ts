@@ -1,0 +1,85 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "@jest/globals";
+import { createNamedProcessCollectors } from "../../../agent/metrics/compat/process-exporter.ts";
+import { type FamilySamples, renderSamples } from "../../../agent/metrics/samples.ts";
+import type { NamedGroup, ProportionalMemory, ThreadGroup } from "../../../agent/named-groups.ts";
+import { GroupScene } from "../../inventory/process-groups/scenes.ts";
+import { healthyScene } from "../scenes.ts";
+
+async function render(
+  scene: GroupScene,
+  threads: readonly ThreadGroup[] = [],
+  memory: readonly ProportionalMemory[] = [],
+): Promise<string> {
+  const collectors = createNamedProcessCollectors({
+    sums: scene.groups.sums,
+    threads: () => Promise.resolve(threads),
+    proportionalMemory: () => memory,
+    version: "1.2.3",
+  });
+  const families: FamilySamples[] = [];
+  for (const collector of collectors) families.push(...(await collector.collect(healthyScene())));
+  return renderSamples(families, "text", 10_000).text.replaceAll('"amd64"', '"ARCH"');
+}
+
+function expectGolden(name: string, text: string): void {
+  const file = path.join(__dirname, "../../golden", name);
+  if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
+  expect(text).toBe(readFileSync(file, "utf8"));
+}
+
+const counters: Omit<NamedGroup, "name" | "processes" | "threads" | "states"> = {
+  userSeconds: 1.5,
+  systemSeconds: 0.25,
+  readBytes: 4096,
+  writtenBytes: 0,
+  voluntarySwitches: 12,
+  involuntarySwitches: 3,
+  minorFaults: 100,
+  majorFaults: 1,
+  residentBytes: 0,
+  virtualBytes: 0,
+  swapBytes: 0,
+  openFiles: 0,
+  openFilesWorstRatio: 0,
+  oldestStartSeconds: 0,
+};
+
+test("a healthy host with threads and smaps is exposed as in the golden file", async () => {
+  const scene = new GroupScene();
+  const nginx = { name: "nginx", openFiles: 12 };
+  scene.scan([
+    { pid: 1, parentPid: 0, name: "systemd" },
+    { pid: 10, ...nginx, userSeconds: 1 },
+    { pid: 11, ...nginx, state: "D" },
+    { pid: 12, name: 'a "b" \\ c\nd' },
+    { pid: 13, name: "gone" },
+  ]);
+  scene.scan([
+    { pid: 1, parentPid: 0, name: "systemd" },
+    { pid: 10, ...nginx, userSeconds: 2.25, readBytes: 4096 },
+    { pid: 11, ...nginx, state: "D" },
+    { pid: 12, name: 'a "b" \\ c\nd' },
+  ]);
+  const threads: ThreadGroup = {
+    name: "nginx",
+    threads: [{ name: "pool", count: 2, ...counters }],
+    states: [1, 1, 0, 0, 0],
+    waits: new Map([["futex_wait", 2]]),
+  };
+  const memory = { name: "nginx", residentBytes: 2048, swappedBytes: 0 };
+  expectGolden("namedprocess-healthy.prom", await render(scene, [threads], [memory]));
+});
+
+test("where files are refused, figures that nobody has are left out and the failures counted", async () => {
+  const scene = new GroupScene();
+  const unreadable = { readBytes: Number.NaN, openFiles: Number.NaN, openFilesLimit: Number.NaN };
+  scene.scan([
+    { pid: 1, parentPid: 0, name: "systemd", ...unreadable },
+    { pid: 10, name: "nginx", ...unreadable },
+    { pid: 11, name: "nginx", command: null, ...unreadable },
+  ]);
+  scene.groups.scanFailed();
+  expectGolden("namedprocess-degraded.prom", await render(scene));
+});
