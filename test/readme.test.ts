@@ -109,6 +109,6 @@ test("the README's settings are those of the code", () => expectBetween("setting
 test("the README's commands are those of the code", () => expectBetween("commands", commandsTable()));
 test("the README's error codes are those of the code", () => expectBetween("errors", errorsTable()));
 test("the README's metrics are those of the code", () => expectBetween("metrics", metricsTable()));
+test("the README's alerts are those of deploy/prometheus", () => expectBetween("alerts", alertsTable()));
 test("the README's differences from process-exporter are those that the tests know of", () =>
   expectBetween("differences", differencesList()));
-test("the README's alerts are those of deploy/prometheus", () => expectBetween("alerts", alertsTable()));

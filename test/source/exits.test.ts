@@ -148,7 +148,8 @@ for (const name of ["bpf", "connector"] as const) {
       expect(records).toHaveLength(3000);
       expect(new Set(records.map((record) => record.pid)).size).toBe(3000);
       expect(records.every((record) => record.status === 3 << 8)).toBe(true);
-      expect(collector.source.lost()).toBe(0);
+      // Of the connector's socket the whole host's forks and execs are a part: on a busy one it can overflow, and counts it.
+      if (name === "bpf") expect(collector.source.lost()).toBe(0);
     });
 
     here("a process of many threads ends once, whichever of them is the last", async () => {
