@@ -43,6 +43,8 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
       collectors: collectors.filter((one) => one.group === (group satisfies CompatibleGroup)),
       constant: group === "node" ? [nodeBuildInfo(parts.version, process.versions.node, process.arch)] : [],
       maxSeries: shares.of(group),
+      // The sums of namedprocess_* are there after each scan.
+      refreshMs: group === "namedprocess" ? 0 : config.metricsRefresh,
       monotonicMs: parts.monotonicMs,
       onFailure: (collector, error) => {
         parts.own.collectorFailed(collector);

@@ -11,6 +11,7 @@ import {
   asListenAddress,
   asOptionalPath,
   asPath,
+  asRefresh,
   asScanInterval,
   asSessionSpan,
   asSwitch,
@@ -157,6 +158,13 @@ const settings = {
     metricGroups.join(","),
     "Families on /metrics, by commas: a group, one of its collectors (node.cpu), or -GROUP, -COLLECTOR to leave it out.",
     parseMetricChoice,
+  ),
+  metricsRefresh: setting(
+    "metrics.refresh",
+    "SPAN",
+    "5s",
+    "Figures of container_* and node_* that were read less than so long ago are shown again; 0s: read at each scrape.",
+    asRefresh,
   ),
   metricsMaxSeries: setting(
     "metrics.max-series",

@@ -85,6 +85,12 @@ export function asSessionSpan(text: string): number {
   return span;
 }
 
+export function asRefresh(text: string): number {
+  const span = parseSpan(text);
+  if (span > 3_600_000) throw new Error(`"${text}" is more than 1h`);
+  return span;
+}
+
 export function asScanInterval(text: string): number {
   const span = parseSpan(text);
   if (span < 100 || span > 3_600_000) throw new Error(`"${text}" is not between 100ms and 1h`);

@@ -1,5 +1,5 @@
 import type { CompatibleGroup } from "../metric-choice.ts";
-import type { Snapshot } from "../model.ts";
+import type { Container, Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
 import { labelText } from "./label-text.ts";
@@ -13,6 +13,8 @@ export interface CollectorGroupParts {
   /** Families of the group that no collector has: the same at each scrape. */
   readonly constant?: readonly FamilySamples[];
   readonly maxSeries: number;
+  /** What was collected less than so many milliseconds ago is shown again, while the containers are the same. */
+  readonly refreshMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
   readonly onFailure: (collector: string, error: unknown) => void;
@@ -30,7 +32,7 @@ export interface CollectorGroup {
 }
 
 export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup {
-  let last: { readonly snapshot: Snapshot; readonly families: Promise<readonly FamilySamples[]> } | undefined;
+  let last: Collection | undefined;
   let isUnderWay = false;
   const collect = async (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
     isUnderWay = true;
@@ -40,18 +42,52 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
       isUnderWay = false;
     }
   };
-  const collected = (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
-    if (last === undefined || (last.snapshot !== snapshot && !isUnderWay))
-      last = { snapshot, families: collect(snapshot) };
-    return last.families;
+  const isHeld = ({ containers, at }: Collection, now: Snapshot): boolean =>
+    containers === now.containers ||
+    (parts.monotonicMs() - at < parts.refreshMs && areSame(containers, now.containers));
+  const collected = (snapshot: Snapshot): Collection => {
+    if (last === undefined || !(isUnderWay || isHeld(last, snapshot)))
+      last = {
+        containers: snapshot.containers,
+        at: parts.monotonicMs(),
+        families: collect(snapshot),
+        rendered: new Map(),
+      };
+    return last;
   };
   return {
     render: async (snapshot, format) => {
-      const { text, written, dropped } = renderSamples(await collected(snapshot), format, parts.maxSeries);
+      const { families, rendered } = collected(snapshot);
+      const known = rendered.get(format);
+      if (known !== undefined) return known;
+      const { text, written, dropped } = renderSamples(await families, format, parts.maxSeries);
       parts.onRendered(written, dropped);
-      return text === "" ? [] : [createPiece(text)];
+      const pieces = text === "" ? [] : [createPiece(text)];
+      rendered.set(format, pieces);
+      return pieces;
     },
   };
+}
+
+interface Collection {
+  /** Of the snapshot, and the same array in no other: to keep all of it would be megabytes. */
+  readonly containers: readonly Container[];
+  readonly at: number;
+  readonly families: Promise<readonly FamilySamples[]>;
+  readonly rendered: Map<ExpositionFormat, readonly Piece[]>;
+}
+
+/** One that has come, gone, stopped or started shows at once. */
+function areSame(before: readonly Container[], now: readonly Container[]): boolean {
+  return (
+    before.length === now.length &&
+    now.every((one, index) => {
+      const other = before[index];
+      return (
+        one === other || (one.id === other?.id && one.initPid === other.initPid && one.state === other.state)
+      );
+    })
+  );
 }
 
 async function collectAll(

@@ -217,9 +217,12 @@ for (const children of [true, false]) {
       ? "children without a rule of their own belong to their ancestor's group, those with one do not"
       : "without children, processes that no rule is about belong to no group",
     async () => {
-      const [parent, kid, ownKid] = ["pwpar", "pwkid", "pwown"].map((name) => programs.link(name));
+      // Names of its own: those of another test may be ending, and are in no cgroup any more then.
+      const names = ["par", "kid", "own"].map((name) => `pw${name}${children ? "y" : "n"}`);
+      const [parentName, , ownName] = names;
+      const [parent, kid, ownKid] = names.map((name) => programs.link(name));
       await startBoth(
-        "process_names:\n- comm: [pwpar]\n  name: family\n- comm: [pwown]\n  name: '{{.Comm}} {{.Cgroups}}'\n",
+        `process_names:\n- comm: [${parentName}]\n  name: family\n- comm: [${ownName}]\n  name: '{{.Comm}} {{.Cgroups}}'\n`,
         {
           original: ["-threads=false", "-gather-smaps=false", `-children=${children}`],
           agent: ["--metrics.families=namedprocess", `--process-exporter.children=${children}`],
@@ -232,7 +235,7 @@ for (const children of [true, false]) {
         const { series } = await original.scrape();
         const found = series.find(
           ({ name, labels, value }) =>
-            name === processes && value === 1 && labels.groupname?.startsWith("pwown [") === true,
+            name === processes && value === 1 && labels.groupname?.startsWith(`${ownName} [`) === true,
         );
         return found?.labels.groupname;
       });

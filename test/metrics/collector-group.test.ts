@@ -1,14 +1,15 @@
 import { expect, test } from "@jest/globals";
 import { createCollectorGroup } from "../../agent/metrics/collector-group.ts";
 import { joinPieces } from "../../agent/metrics/pieces.ts";
-import type { Snapshot } from "../../agent/model.ts";
-import { makeSnapshot } from "../inventory/table.ts";
+import type { Container, Snapshot } from "../../agent/model.ts";
+import { makeContainer, makeSnapshot } from "../inventory/table.ts";
 
 const family = { name: "container_x", type: "gauge", help: "X.", labels: [] } as const;
 
 test("one collection at a time: who asks while it is under way shares it, who asks after it has a new one", async () => {
   const collections: { readonly snapshot: Snapshot; readonly end: () => void }[] = [];
   const group = createCollectorGroup({
+    refreshMs: 0,
     group: "container",
     collectors: [
       {
@@ -38,4 +39,36 @@ test("one collection at a time: who asks while it is under way shares it, who as
   collections[1]?.end();
   expect(await next).toContain("container_x 2\n");
   expect(await render(third)).toContain("container_x 2\n");
+});
+
+test("what was collected a moment ago is shown again while the containers are the same", async () => {
+  let now = 0;
+  let collected = 0;
+  const group = createCollectorGroup({
+    refreshMs: 5_000,
+    group: "node",
+    collectors: [
+      {
+        group: "node",
+        name: "cpu",
+        collect: () => [{ family, samples: [{ labels: "", value: ++collected }] }],
+      },
+    ],
+    maxSeries: 100,
+    monotonicMs: () => now,
+    onFailure: () => {},
+    onRendered: () => {},
+  });
+  const web = makeContainer("web", { initPid: 10 });
+  const scene = (...containers: Container[]) => makeSnapshot([{ pid: 10, name: "init" }], containers);
+  await group.render(scene(web), "text");
+  now = 4_900;
+  await group.render(scene(web), "text");
+  await group.render(scene(web), "openmetrics");
+  expect(collected).toBe(1);
+  await group.render(scene({ ...web, state: "exited", initPid: null }), "text");
+  expect(collected).toBe(2);
+  now += 5_000;
+  await group.render(scene({ ...web, state: "exited", initPid: null }), "text");
+  expect(collected).toBe(3);
 });

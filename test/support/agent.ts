@@ -54,6 +54,7 @@ export class TestAgent {
       "--web.listen-address=127.0.0.1:0",
       `--control.socket=${this.socket}`,
       `--audit.file=${this.auditFile}`,
+      "--metrics.refresh=0s",
       ...(options.engine === null
         ? []
         : [`--docker.socket=${options.engine ?? `${this.folder}/no-engine.sock`}`]),

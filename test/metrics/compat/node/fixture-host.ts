@@ -62,6 +62,7 @@ export async function renderNode(
   },
 ): Promise<string> {
   const group = createCollectorGroup({
+    refreshMs: 0,
     group: "node",
     collectors: listNodeCollectors(host),
     constant: [nodeBuildInfo("0.0.0", "20.0.0", "x64")],
