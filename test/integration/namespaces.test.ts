@@ -56,10 +56,12 @@ async function processOf(
   container: TestContainer,
   program: string,
   of: TestAgent = agent,
+  argument = "",
 ): Promise<ProcessRecord> {
   return waitFor(`${program} in ${container.name}`, async () => {
     const { status, json } = await of.get(`/api/v1/processes?selector=${container.name}/${program}`);
-    return status === 200 ? json.processes[0] : undefined;
+    const found: readonly ProcessRecord[] = status === 200 ? json.processes : [];
+    return found.find(({ command }) => argument === "" || command?.includes(argument) === true);
   });
 }
 
@@ -130,7 +132,8 @@ for (const [title, options, program] of cases) {
   testWith(needs, `the like of a process is started through namespaces: ${title}`, async () => {
     const web = await containers.run({ argv: lasting(program, "sleep 7777"), ...options });
     const old = await processOf(web, "httpd");
-    const sleeper = await processOf(web, "sleep");
+    // Not the moment's sleep of the init's loop.
+    const sleeper = await processOf(web, "sleep", agent, "7777");
     os.setPriority(old.pid, 5);
     const before = traits(old.pid);
     const unfiltered = options.host?.SecurityOpt?.includes("seccomp=unconfined") ?? false;
