@@ -68,6 +68,10 @@ async function processOf(
 const isAlive = (pid: number): boolean =>
   existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
+/** Field 4 of /proc/PID/stat (proc_pid_stat(5)). */
+const parentOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[1]);
+
 /** What of a process is not to change by a restart. */
 function traits(pid: number): Readonly<Record<string, unknown>> {
   const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, "utf8");
@@ -262,12 +266,15 @@ testWith(
     const engine = await startEngine();
     const own = new TestAgent();
     const others = new TestContainers(engine.socket);
+    /** Of a container that the engine has left behind: its init, and the runtime's process above it. */
+    let leftBehind: readonly number[] = [];
     try {
       await makeImages(engine.docker);
       await own.start({ engine: engine.socket, args: ["--scan.interval=200ms", allowed] });
       const web = await others.run({ argv: lasting("httpd -f -p 8080"), image: fatImage });
       const old = await processOf(web, "httpd", own);
       const before = traits(old.pid);
+      leftBehind = [web.pid, parentOf(web.pid)];
       await engine.crash();
       await waitFor("the agent to notice", async () => {
         const { json } = await own.get("/readyz");
@@ -281,11 +288,12 @@ testWith(
       // It outlives the agent, and ends with its container.
       await own.stop();
       expect(isAlive(fresh.pid)).toBe(true);
-      await engine.start();
-      await waitFor("its end", () => !isAlive(fresh.pid), 30_000);
+      process.kill(web.pid, "SIGKILL");
+      await waitFor("its end", () => !isAlive(fresh.pid));
     } finally {
       await own.remove();
-      await others.removeAll();
+      for (const pid of leftBehind) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+      if (leftBehind.length === 0) await others.removeAll();
       await engine.remove();
     }
   },

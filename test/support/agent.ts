@@ -130,7 +130,8 @@ export class TestAgent {
 
   audit(): readonly AuditRecord[] {
     if (!existsSync(this.auditFile)) return [];
-    const lines = readFileSync(this.auditFile, "utf8").trim().split("\n");
+    // What stands behind the last line break is being written.
+    const lines = readFileSync(this.auditFile, "utf8").split("\n").slice(0, -1);
     return lines.map((line) => JSON.parse(line));
   }
 
