@@ -11,6 +11,8 @@ const gzip = promisify(zlib.gzip);
 const keepWarmMs = 5 * 60_000;
 /** A scraper that comes earlier than its rhythm by this share of it still finds its body ready. */
 const earlyShare = 0.1;
+/** One that has missed its turn so often is not waited for: what it asks for is made when it comes back. */
+const missedTurns = 5;
 
 /** What is asked for: one group of families, or all that are on. */
 export type ScrapeTarget = MetricGroup | "all";
@@ -113,8 +115,11 @@ export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
   };
   const bodyOf = (...of: Parameters<typeof madeBody>): Promise<Buffer> => madeBody(...of).value;
   /** Whether the next scrape may come before the next scan. */
-  const isDue = ({ at, everyMs }: Asked): boolean =>
-    parts.monotonicMs() + 2 * parts.scanIntervalMs >= at + everyMs * (1 - earlyShare);
+  const isDue = ({ at, everyMs }: Asked): boolean => {
+    const since = parts.monotonicMs() - at;
+    const isGone = everyMs > 0 && since > missedTurns * Math.max(everyMs, parts.scanIntervalMs);
+    return !isGone && since + 2 * parts.scanIntervalMs >= everyMs * (1 - earlyShare);
+  };
   return {
     body: (target, format, encoding) => {
       const snapshot = parts.latest();

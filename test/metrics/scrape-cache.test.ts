@@ -101,3 +101,21 @@ test("while a rendering is under way no other begins, however many scans come me
   goOn();
   expect((await third)?.toString()).toBe("2");
 });
+
+test("one who has missed its turn some times over is not waited for, and is served when it comes back", async () => {
+  const { state, cache } = makeCache();
+  for (const now of [0, 1_000]) {
+    Object.assign(state, { now, snapshot: healthyScene() });
+    await cache.body("all", "text", "identity");
+  }
+  const made: number[] = [];
+  for (state.now = 2_000; state.now < 12_000; state.now += 1_000) {
+    const before = state.rendered.length;
+    state.snapshot = healthyScene();
+    await cache.warm();
+    if (state.rendered.length > before) made.push(state.now);
+  }
+  expect(made).toEqual([2_000, 3_000, 4_000, 5_000, 6_000]);
+  await cache.body("all", "text", "identity");
+  expect(state.rendered).toHaveLength(8);
+});
