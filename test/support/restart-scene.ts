@@ -99,9 +99,7 @@ export class RestartScene {
   }
 
   restart(more: Readonly<Record<string, unknown>> = {}): Promise<Answer> {
-    const { driver, isLast } = this.row;
-    const asked = isLast === true ? { driver } : {};
-    return this.agent.post("/api/v1/restart", { selector: this.selector, settleSeconds, ...asked, ...more });
+    return this.agent.post("/api/v1/restart", { selector: this.selector, settleSeconds, ...more });
   }
 
   /** @throws Error with the agent's words when it fails */
