@@ -1,5 +1,7 @@
 /** What inventory tells of groups of processes and metrics shows as `namedprocess_*`. Only shapes: no behaviour. */
 
+import type { Usage } from "./model.ts";
+
 /** The states that process-exporter tells apart: `Waiting` is D, `Other` all that is not R, S, D or Z. */
 export const groupStates = ["Running", "Sleeping", "Waiting", "Zombie", "Other"] as const;
 
@@ -10,16 +12,7 @@ export function groupStateOf(letter: number): number {
 }
 
 /** Counters since the agent's first scan; NaN while no member's figure could be read. */
-export interface GroupCounters {
-  readonly userSeconds: number;
-  readonly systemSeconds: number;
-  readonly readBytes: number;
-  readonly writtenBytes: number;
-  readonly voluntarySwitches: number;
-  readonly involuntarySwitches: number;
-  readonly minorFaults: number;
-  readonly majorFaults: number;
-}
+export type GroupCounters = Usage;
 
 /** The sums of one group. Gauges are 0 without members, and NaN where no member's figure could be read. */
 export interface NamedGroup extends GroupCounters {

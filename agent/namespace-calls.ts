@@ -1,5 +1,6 @@
 import os from "node:os";
 import koffi from "koffi";
+import { nameOfErrno } from "./errno.ts";
 import { AgentError } from "./errors.ts";
 
 /**
@@ -104,8 +105,6 @@ const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** A bit more than any kernel has: one that it does not have ends the loops. */
 const mostCapabilities = 64;
 
-const errnoNames = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
-
 /** Lets the thread sleep: nothing else runs in a helper. */
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
@@ -128,7 +127,7 @@ export function loadNamespaceCalls(): NamespaceCalls {
   const waitpid = libc.func("waitpid", "int", ["int", "void *", "int"]);
   const check = (result: number, call: string): void => {
     if (result >= 0) return;
-    const code = errnoNames.get(koffi.errno()) ?? `errno ${koffi.errno()}`;
+    const code = nameOfErrno(koffi.errno());
     throw new AgentError("failed", `${call} was refused: ${code}`);
   };
   const awaitStop = (pid: number): void => {

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import os from "node:os";
+import { nameOfErrno } from "./errno.ts";
 import { AgentError, reasonOf } from "./errors.ts";
 import { createBatch, datagramsAtOnce } from "./netlink-batch.ts";
 
@@ -134,8 +135,6 @@ const SO_RCVBUFFORCE = 33;
 /** struct sockaddr_nl { u16 family, pad; u32 pid, groups } */
 const netlinkAddressBytes = 12;
 
-const errnoNames = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
-
 /**
  * Binds the calls through koffi.
  * @throws AgentError `unavailable` when koffi or the C library cannot be loaded; the agent then works without
@@ -143,7 +142,7 @@ const errnoNames = new Map(Object.entries(os.constants.errno).map(([name, value]
 export async function loadSyscalls(): Promise<Syscalls> {
   try {
     const { default: koffi } = await import("koffi");
-    const errno = (): string => errnoNames.get(koffi.errno()) ?? `errno ${koffi.errno()}`;
+    const errno = (): string => nameOfErrno(koffi.errno());
     // The program itself has the C library's symbols, whatever that library's file is called.
     const libc = koffi.load(null);
     const pidfdOpen = libc.func("syscall", "long", ["long", "int", "uint"]);

@@ -8,6 +8,7 @@ import {
   type ProcessTable,
   type ProgramTotals,
 } from "../model.ts";
+import { addFigure, toUsage } from "./counter-sums.ts";
 import type { Advance, CounterFigures } from "./life-counters.ts";
 import { createGauges, type ProgramGauges } from "./program-gauges.ts";
 import { isStarting } from "./programs.ts";
@@ -163,11 +164,6 @@ function addCounters(members: readonly Group[], { table, advance: { added } }: S
   }
 }
 
-function addFigure(counters: Float64Array, index: number, figure: number): void {
-  const sum = counters[index] ?? Number.NaN;
-  counters[index] = (Number.isNaN(sum) ? 0 : sum) + figure;
-}
-
 /** Threads of the kernel come and go with its work: they are no starts of a program. */
 function countStarts(members: readonly Group[], { table, advance: { newRows } }: SumsInput): void {
   for (const row of newRows) {
@@ -177,28 +173,18 @@ function countStarts(members: readonly Group[], { table, advance: { newRows } }:
 }
 
 function toTotals({ name, gauges, counters, exits, starts }: Group, container: number): ProgramTotals {
-  const counter = (index: number): number => counters[index] ?? Number.NaN;
-  // Sums of ticks as binary fractions: without rounding 0.1 + 0.2 s would read 0.30000000000000004.
-  const seconds = (index: number): number => Math.round(counter(index) * 1e6) / 1e6;
   return {
     container,
     name,
     processes: gauges.processes,
     threads: gauges.threads,
-    userSeconds: seconds(0),
-    systemSeconds: seconds(1),
+    ...toUsage(counters),
     cpuCores: gauges.cpuCores,
     residentBytes: gauges.residentBytes,
     virtualBytes: gauges.virtualBytes,
     swapBytes: gauges.swapBytes,
     openFiles: gauges.openFiles,
     openFilesWorstRatio: gauges.openFilesWorstRatio,
-    readBytes: counter(2),
-    writtenBytes: counter(3),
-    voluntarySwitches: counter(4),
-    involuntarySwitches: counter(5),
-    minorFaults: counter(6),
-    majorFaults: counter(7),
     byState: gauges.byState.slice(),
     oldestStartSeconds: gauges.oldestStartSeconds,
     exits: exits.slice(),

@@ -1,4 +1,4 @@
-import { exitReasons, type ProgramTotals, processStates, type Snapshot } from "../model.ts";
+import { counterColumns, exitReasons, type ProgramTotals, processStates, type Snapshot } from "../model.ts";
 
 /** What the sum of the smallest programs is called, as program and as container. */
 export const otherLabel = "other";
@@ -15,17 +15,7 @@ export interface FoldedPrograms {
   readonly folded: number;
 }
 
-const counters = [
-  "userSeconds",
-  "systemSeconds",
-  "readBytes",
-  "writtenBytes",
-  "voluntarySwitches",
-  "involuntarySwitches",
-  "minorFaults",
-  "majorFaults",
-  "starts",
-] as const satisfies readonly (keyof ProgramTotals)[];
+const counters = [...counterColumns, "starts"] as const satisfies readonly (keyof ProgramTotals)[];
 
 const gauges = [
   "processes",

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect } from "@jest/globals";
 import type { ContainerRecord, ManagedRecord, ProcessRecord, RestartAnswer } from "../../agent/api.ts";
 import type { TestContainer } from "../support/containers.ts";
-import { makeManagersImage, managersImage } from "../support/manager-images.ts";
+import { makeManagersImage, managersImage, supervisordHead } from "../support/manager-images.ts";
 import { hasParts } from "../support/parts.ts";
 import { testWith } from "../support/test-with.ts";
 import { useEngine } from "../support/use-engine.ts";
@@ -28,17 +28,7 @@ function folderWith(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-const config = `
-[unix_http_server]
-file=/run/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisord]
-nodaemon=true
-logfile=/dev/null
-logfile_maxbytes=0
-pidfile=/run/supervisord.pid
-[program:web]
+const config = `${supervisordHead}[program:web]
 command=/bin/sh -c 'sleep 100001; true'
 startsecs=0
 [program:api]

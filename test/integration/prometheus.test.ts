@@ -11,7 +11,7 @@ import {
   variablesOf,
   withoutThresholds,
 } from "../support/dashboard-queries.ts";
-import { makeManagersImage, managersImage } from "../support/manager-images.ts";
+import { makeManagersImage, managersImage, supervisordHead } from "../support/manager-images.ts";
 import { hasParts } from "../support/parts.ts";
 import { startPrometheus, type TestPrometheus } from "../support/prometheus.ts";
 import { testWith } from "../support/test-with.ts";
@@ -25,17 +25,7 @@ const { agent, containers } = useEngine(["--metrics.top-processes=5"]);
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pidward-supervised-"));
 let prometheus: TestPrometheus | undefined;
 
-const supervisordConfig = `
-[unix_http_server]
-file=/run/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisord]
-nodaemon=true
-logfile=/dev/null
-logfile_maxbytes=0
-pidfile=/run/supervisord.pid
-[program:web]
+const supervisordConfig = `${supervisordHead}[program:web]
 command=/bin/sleep 100001
 startsecs=0
 [program:broken]

@@ -7,12 +7,12 @@ import {
   parseBlkioDevices,
   parseIoDevices,
   parsePerCpu,
-  parsePressure,
+  parsePressureAccount,
 } from "../../agent/source/cgroupfs/account-files.ts";
 import { createAccounts } from "../../agent/source/cgroupfs/account-reader.ts";
 import { createCgroupTree } from "../../agent/source/cgroupfs/cgroup-tree.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
-import { parseDiskstats } from "../../agent/source/machine/block-devices.ts";
+import { parseBlockDevices } from "../../agent/source/machine/block-devices.ts";
 import { createFileSystemSizes } from "../../agent/source/machine/file-system-sizes.ts";
 import { mountOf, parseMounts } from "../../agent/source/machine/mounts.ts";
 import { parseNetDevices } from "../../agent/source/machine/net-devices.ts";
@@ -61,7 +61,7 @@ describe("what the kernel's files say", () => {
   });
 
   test("pressure: a kernel without a line for full has no figure for it", () => {
-    expect(parsePressure("some avg10=11.59 avg60=10.32 avg300=6.97 total=31037319\n")).toEqual({
+    expect(parsePressureAccount("some avg10=11.59 avg60=10.32 avg300=6.97 total=31037319\n")).toEqual({
       someSeconds: 31.037319,
       fullSeconds: Number.NaN,
     });
@@ -84,7 +84,7 @@ eth0:1:21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36
   });
 
   test("diskstats of old and new kernels", () => {
-    const [disk] = parseDiskstats(
+    const [disk] = parseBlockDevices(
       " 254       0 vda 10 1 80 2000 20 2 160 4000 3 5000 6000 1 2 3 4 5 6\n 8 0 sda 1 2\n",
     );
     expect(disk).toMatchObject({
@@ -95,7 +95,7 @@ eth0:1:21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36
       writes: 20,
       underWay: 3,
     });
-    expect(parseDiskstats("8 1 sda1 1 2 3 4 5 6 7 8 9 10 11\n")).toHaveLength(1);
+    expect(parseBlockDevices("8 1 sda1 1 2 3 4 5 6 7 8 9 10 11\n")).toHaveLength(1);
   });
 
   test("a path is on the mount that is nearest above it, and on the last one there", () => {
@@ -117,10 +117,10 @@ nothing
       fc.property(fc.string({ unit: "binary" }), (text) => {
         parseIoDevices(text);
         parseBlkioDevices(text, text);
-        parsePressure(text);
+        parsePressureAccount(text);
         parsePerCpu(text);
         parseNetDevices(text, () => true);
-        parseDiskstats(text);
+        parseBlockDevices(text);
         parseMounts(text);
       }),
     );

@@ -23,6 +23,18 @@ export const managersImage = "pidward-test/managers:latest";
 /** systemd and busybox's applets. */
 export const systemdImage = "pidward-test/systemd:latest";
 
+/** What a supervisord.conf begins with: a socket to be asked over, in the foreground, nothing written. */
+export const supervisordHead = `[unix_http_server]
+file=/run/supervisor.sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisord]
+nodaemon=true
+logfile=/dev/null
+logfile_maxbytes=0
+pidfile=/run/supervisord.pid
+`;
+
 const packages = ["supervisor", "python3.11-minimal", "s6", "runit", "tini", "busybox-static"];
 
 const programs = [

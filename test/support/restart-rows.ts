@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFile
 import path from "node:path";
 import type { DriverName } from "../../agent/api.ts";
 import type { TestContainer, TestContainerOptions } from "./containers.ts";
-import { managersImage, systemdHost, systemdImage } from "./manager-images.ts";
+import { managersImage, supervisordHead, systemdHost, systemdImage } from "./manager-images.ts";
 import type { Part } from "./parts.ts";
 
 /** One way to restart, with a real container in which it is the way. */
@@ -81,16 +81,7 @@ const inside = (folder: string, options: TestContainerOptions): TestContainerOpt
   host: { ...options.host, Binds: [...(options.host?.Binds ?? []), `${folder}:/app`] },
 });
 
-const supervisorConfig = `[unix_http_server]
-file=/run/supervisor.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisord]
-nodaemon=true
-logfile=/dev/null
-logfile_maxbytes=0
-pidfile=/run/supervisord.pid
-[program:worker]
+const supervisorConfig = `${supervisordHead}[program:worker]
 command=/app/worker
 startsecs=1
 startretries=0

@@ -41,3 +41,22 @@ export function notRunnable(container: Container): string | undefined {
   if (container.state === "paused") return `${name} is paused; unpause it first`;
   return container.state === "running" ? undefined : `${name} does not run: it is ${container.state}`;
 }
+
+/**
+ * What every driver needs that starts the like of the old processes in their container.
+ * @returns that container, or the reason in words why there is no such start
+ */
+export function findRespawnPlace(
+  targets: Targets,
+): { readonly container: Container; readonly name: string } | { readonly reason: string } {
+  const { container } = targets;
+  if (container === null) return { reason: "the target belongs to no container" };
+  const name = containerLabel(container);
+  if (targets.processes.length === 0)
+    return { reason: `there is no process of ${targets.selector} to take after` };
+  const state = notRunnable(container);
+  if (state !== undefined) return { reason: state };
+  if (targets.processes.some((process) => process.init))
+    return { reason: `the target is the init of ${name}: stopping it stops the container` };
+  return { container, name };
+}

@@ -1,11 +1,11 @@
 import { AgentError } from "../../errors.ts";
-import { type Container, containerLabel, formatRef, type TargetProcess } from "../../model.ts";
+import { type Container, formatRef, type TargetProcess } from "../../model.ts";
 import { type Captured, type CaptureParts, captureProcess, describeCaptured } from "../capture.ts";
 import type { EntryOrder } from "../entry-order.ts";
 import type { OrderOrReason } from "../namespace-order.ts";
 import type { PreparedEntry, PrepareEntry } from "../namespace-start.ts";
 import type { StopTargets } from "../stop.ts";
-import { notRunnable, type RestartDriver } from "./driver.ts";
+import { findRespawnPlace, type RestartDriver } from "./driver.ts";
 
 export interface NamespacesParts extends CaptureParts {
   readonly allowed: boolean;
@@ -29,17 +29,11 @@ export function createNamespacesDriver(parts: NamespacesParts): RestartDriver {
     name: "namespaces",
     plan: async (targets) => {
       if (!parts.allowed) return { reason: "it is off; --control.allow-namespaces would allow it" };
-      const { container } = targets;
-      if (container === null) return { reason: "the target belongs to no container" };
-      const name = containerLabel(container);
-      if (targets.processes.length === 0)
-        return { reason: `there is no process of ${targets.selector} to take after` };
-      const state = notRunnable(container);
-      if (state !== undefined) return { reason: state };
+      const place = findRespawnPlace(targets);
+      if ("reason" in place) return place;
+      const { container, name } = place;
       const { initPid } = container;
       if (initPid === null) return { reason: `the init of ${name} is not known` };
-      if (targets.processes.some((process) => process.init))
-        return { reason: `the target is the init of ${name}: stopping it stops the container` };
       const orders = targets.processes.map((process) => orderOf(process, container, initPid, parts));
       const doubts = orders.flatMap((one) => ("reason" in one ? [one.reason] : []));
       if (doubts.length > 0) return { reason: doubts.join("; ") };

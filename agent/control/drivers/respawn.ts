@@ -1,9 +1,9 @@
 import type { ContainerActions, ExecRequest } from "../../containers/runtime.ts";
-import { type Container, containerLabel } from "../../model.ts";
+import type { Container } from "../../model.ts";
 import { type Captured, type CaptureParts, captureProcess, describeCaptured } from "../capture.ts";
 import { describeLosses, type TraitReaders } from "../losses.ts";
 import type { StopTargets } from "../stop.ts";
-import { notRunnable, type RestartDriver } from "./driver.ts";
+import { findRespawnPlace, type RestartDriver } from "./driver.ts";
 
 export interface RespawnParts extends CaptureParts, Omit<TraitReaders, "readIds"> {
   readonly actionsOf: (container: Container) => ContainerActions | undefined;
@@ -21,16 +21,9 @@ export function createRespawnDriver(parts: RespawnParts): RestartDriver {
     name: "respawn",
     byRuntime: true,
     plan: async (targets) => {
-      const { container } = targets;
-      if (container === null) return { reason: "the target belongs to no container" };
-      const name = containerLabel(container);
-      if (targets.processes.length === 0)
-        return { reason: `there is no process of ${targets.selector} to take after` };
-      const state = notRunnable(container);
-      if (state !== undefined) return { reason: state };
-      if (targets.processes.some((process) => process.init)) {
-        return { reason: `the target is the init of ${name}: stopping it stops the container` };
-      }
+      const place = findRespawnPlace(targets);
+      if ("reason" in place) return place;
+      const { container, name } = place;
       const actions = parts.actionsOf(container);
       if (actions === undefined) return { reason: `no runtime that answers can run commands in ${name}` };
       const captures = targets.processes.map((process) => captureProcess(process, container, parts));

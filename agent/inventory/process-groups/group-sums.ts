@@ -1,5 +1,6 @@
 import type { KernelUnits, ProcessTable } from "../../model.ts";
 import { groupStateOf, groupStates, type NamedGroup } from "../../named-groups.ts";
+import { toUsage } from "../counter-sums.ts";
 import type { Group, GroupRows } from "./group-table.ts";
 
 /** Character code of the kernel's letter → index into `groupStates`. */
@@ -84,9 +85,6 @@ function add(sums: Float64Array, at: number, figure: number): void {
 }
 
 function toNamedGroup({ name, counters }: Group, at: number, gauges: Gauges, units: KernelUnits): NamedGroup {
-  const counter = (index: number): number => counters[index] ?? Number.NaN;
-  // Sums of ticks as binary fractions: without rounding 0.1 + 0.2 s would read 0.30000000000000004.
-  const seconds = (index: number): number => Math.round(counter(index) * 1e6) / 1e6;
   const processes = gauges.processes[at] ?? 0;
   const gauge = (figures: Float64Array): number => (processes === 0 ? 0 : (figures[at] ?? Number.NaN));
   const from = at * groupStates.length;
@@ -94,14 +92,7 @@ function toNamedGroup({ name, counters }: Group, at: number, gauges: Gauges, uni
     name,
     processes,
     threads: gauge(gauges.threads),
-    userSeconds: seconds(0),
-    systemSeconds: seconds(1),
-    readBytes: counter(2),
-    writtenBytes: counter(3),
-    voluntarySwitches: counter(4),
-    involuntarySwitches: counter(5),
-    minorFaults: counter(6),
-    majorFaults: counter(7),
+    ...toUsage(counters),
     residentBytes: gauge(gauges.residentBytes),
     virtualBytes: gauge(gauges.virtualBytes),
     swapBytes: gauge(gauges.swapBytes),

@@ -1,5 +1,6 @@
 import { counterColumns, type KernelUnits, type ProcessTable, startedAtMs } from "../../model.ts";
 import type { NamedGroups } from "../../named-groups.ts";
+import { addFigure } from "../counter-sums.ts";
 import { type CounterFigures, findRow, matchRows } from "../life-counters.ts";
 import type { ObservedScan, ScanObserver } from "../tracker.ts";
 import { type AssignerParts, createAssigner, type Taken } from "./assigner.ts";
@@ -139,11 +140,6 @@ function addFigures(group: Group | null, added: CounterFigures): void {
     const figure = added[index] ?? 0;
     if (figure !== 0) addFigure(group.counters, index, figure);
   }
-}
-
-function addFigure(counters: Float64Array, index: number, figure: number): void {
-  const sum = counters[index] ?? Number.NaN;
-  counters[index] = (Number.isNaN(sum) ? 0 : sum) + figure;
 }
 
 function countMembers({ rows }: Taken, before: Taken | undefined): void {

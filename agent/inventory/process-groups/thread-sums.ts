@@ -2,6 +2,7 @@ import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { formatRef, type ProcessTable } from "../../model.ts";
 import { groupStateOf, groupStates, type NamedThread, type ThreadGroup } from "../../named-groups.ts";
 import type { Task, TaskReader } from "../../source/procfs/task-files.ts";
+import { toUsage } from "../counter-sums.ts";
 import type { Members } from "./groups.ts";
 
 /** Threads or processes between two yields to the event loop, at about 40 µs each. */
@@ -135,18 +136,9 @@ function toThreadGroup(name: string, { threads, states, waits }: Gathered): Thre
 }
 
 function toThread(name: string, { count, counters }: Summed): NamedThread {
-  const counter = (index: number): number => counters[index] ?? Number.NaN;
-  const seconds = (index: number): number => Math.round(counter(index) * 1e6) / 1e6;
   return {
     name,
     count,
-    userSeconds: seconds(0),
-    systemSeconds: seconds(1),
-    readBytes: counter(2),
-    writtenBytes: counter(3),
-    voluntarySwitches: counter(4),
-    involuntarySwitches: counter(5),
-    minorFaults: counter(6),
-    majorFaults: counter(7),
+    ...toUsage(counters),
   };
 }

@@ -2,6 +2,7 @@
 //           io.stat                   254:0 rbytes=1683456 wbytes=0 rios=19 wios=0 dbytes=0 dios=0 cost.usage=12 cost.wait=0
 //           blkio.throttle.io_service_bytes_recursive   8:0 Read 4096\n8:0 Write 0\n8:0 Total 4096\nTotal 4096
 //           cpu.pressure              some avg10=11.59 avg60=10.32 avg300=6.97 total=31037319\nfull … total=30570264
+import { parsePressure } from "../host/pressure.ts";
 import type { DeviceAccount, PressureAccount } from "./accounting.ts";
 
 /** More devices than any host has; what is beyond is left out. */
@@ -82,10 +83,7 @@ function parseBlkioOperations(text: string): ReadonlyMap<string, ReadonlyMap<str
 }
 
 /** A pressure file; NaN for the line that a kernel does not have (`full` of CPU came with 5.13). */
-export function parsePressure(text: string): PressureAccount {
-  const total = (kind: string): number => {
-    const micros = new RegExp(`^${kind} .*\\btotal=(\\d+)$`, "m").exec(text)?.[1];
-    return micros === undefined ? Number.NaN : Number(micros) / 1e6;
-  };
-  return { someSeconds: total("some"), fullSeconds: total("full") };
+export function parsePressureAccount(text: string): PressureAccount {
+  const { some = Number.NaN, full = Number.NaN } = parsePressure(text);
+  return { someSeconds: some / 1e6, fullSeconds: full / 1e6 };
 }

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { createFileReader, type FileReader } from "../procfs/files.ts";
-import { parsePressure } from "./account-files.ts";
+import { parsePressureAccount } from "./account-files.ts";
 import { type AccountFiles, defined, keyed } from "./account-texts.ts";
 import type { CgroupAccounts, PressureResource } from "./accounting.ts";
 import { controllerAccounts } from "./accounts-v1.ts";
@@ -41,7 +41,7 @@ export function createAccounts(parts: AccountParts): CgroupAccounts {
           : isUnified
             ? files.text(undefined, path, `${resource}.pressure`)
             : undefined;
-      return text === undefined ? undefined : parsePressure(text);
+      return text === undefined ? undefined : parsePressureAccount(text);
     },
   };
 }

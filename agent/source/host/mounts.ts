@@ -15,13 +15,13 @@ export function parseMounts(text: string): readonly Mount[] {
     if (device === undefined || mountPoint === undefined || type === undefined || options === undefined)
       return [];
     return [
-      { device, mountPoint: unescaped(mountPoint), type, isReadOnly: options.split(",").includes("ro") },
+      { device, mountPoint: unescapeMount(mountPoint), type, isReadOnly: options.split(",").includes("ro") },
     ];
   });
 }
 
 /** The kernel writes blank, tab, newline, backslash and # as three octal digits (fs/proc_namespace.c). */
-function unescaped(text: string): string {
+export function unescapeMount(text: string): string {
   return text.includes("\\")
     ? text.replaceAll(/\\([0-3][0-7]{2})/g, (_, digits: string) =>
         String.fromCharCode(Number.parseInt(digits, 8)),

@@ -31,10 +31,13 @@ export interface NetDev {
 
 /** /proc/PID/net/dev (proc_pid_net(5)). */
 export function parseNetDev(text: string): readonly NetDev[] {
-  return text.split("\n").flatMap((line) => {
-    const at = line.lastIndexOf(":");
-    const device = line.slice(0, Math.max(at, 0)).trim();
-    const figures = fieldsOf(line.slice(at + 1)).flatMap((field) => decimal(field) ?? []);
-    return device !== "" && figures.length === netDevColumns.length ? [{ device, figures }] : [];
-  });
+  return text.split("\n").flatMap((line) => parseNetDevLine(line) ?? []);
+}
+
+/** Undefined for the head. A name has no blank and can have a colon (`eth0:1`): the last one counts. */
+export function parseNetDevLine(line: string): NetDev | undefined {
+  const at = line.lastIndexOf(":");
+  const device = line.slice(0, Math.max(at, 0)).trim();
+  const figures = fieldsOf(line.slice(at + 1)).flatMap((field) => decimal(field) ?? []);
+  return device !== "" && figures.length === netDevColumns.length ? { device, figures } : undefined;
 }

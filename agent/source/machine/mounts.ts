@@ -1,6 +1,8 @@
 // 26 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 // 30 22 0:27 / /sys/fs/cgroup rw,relatime shared:4 - tmpfs tmpfs ro,size=4096k
 
+import { unescapeMount } from "../host/mounts.ts";
+
 /** A file system in the tree (proc_pid_mountinfo(5)). */
 export interface Mount {
   readonly point: string;
@@ -16,15 +18,8 @@ export function parseMounts(text: string): readonly Mount[] {
     const point = before.split(" ")[4];
     const [type = "", source = ""] = behind?.split(" ") ?? [];
     if (point === undefined || type === "") return [];
-    return [{ point: unescapeOctal(point), type, source: unescapeOctal(source) }];
+    return [{ point: unescapeMount(point), type, source: unescapeMount(source) }];
   });
-}
-
-/** Blanks and backslashes stand as `\040` and the like; bytes beyond ASCII as they are. */
-function unescapeOctal(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }
 
 /** The mount that a path is on: the last one with the longest point. */

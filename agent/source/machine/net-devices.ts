@@ -1,6 +1,4 @@
-// Inter-|   Receive                                                |  Transmit
-//  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-//     lo: 149962540  210968    0    0    0     0          0         0 149962540  210968    0    0    0     0       0          0
+import { parseNetDevLine } from "../host/net-dev.ts";
 
 /** What went through an interface, as /proc/PID/net/dev counts it (proc_pid_net(5)). */
 export interface NetDevice {
@@ -23,12 +21,10 @@ const mostDevices = 64;
 export function parseNetDevices(text: string, isWanted: (name: string) => boolean): readonly NetDevice[] {
   const devices: NetDevice[] = [];
   for (const line of text.split("\n")) {
-    // A name has no blank and can have a colon (`eth0:1`): the last one counts.
-    const match = /^\s*(\S+): *([\d ]+)$/.exec(line);
-    const [, name = "", figures = ""] = match ?? [];
-    const columns = figures.trim().split(/ +/).map(Number);
-    if (columns.length < 16 || !isWanted(name)) continue;
-    if (devices.push({ name, received: countsAt(columns, 0), sent: countsAt(columns, 8) }) === mostDevices)
+    const found = parseNetDevLine(line);
+    if (found === undefined || !isWanted(found.device)) continue;
+    const { device: name, figures } = found;
+    if (devices.push({ name, received: countsAt(figures, 0), sent: countsAt(figures, 8) }) === mostDevices)
       break;
   }
   return devices;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { DeviceAccount } from "../../../source/cgroupfs/accounting.ts";
-import { type BlockDevice, parseDiskstats } from "../../../source/machine/block-devices.ts";
+import { type BlockDevice, parseBlockDevices } from "../../../source/machine/block-devices.ts";
 import type { MetricType } from "../../families.ts";
 import type { Collector } from "../../samples.ts";
 import { type CgroupFamily, figures, sampleAll } from "./cgroup-family.ts";
@@ -152,7 +152,7 @@ function families({ busy, nameOf }: Disks): readonly CgroupFamily[] {
 }
 
 function readDisks(procRoot: string, sysRoot: string): Disks {
-  const all = parseDiskstats(readFileSync(`${procRoot}/diskstats`, "utf8"));
+  const all = parseBlockDevices(readFileSync(`${procRoot}/diskstats`, "utf8"));
   // Partitions are not here: what they do their disk does too.
   const whole = new Set(readdirSync(`${sysRoot}/block`));
   const names = new Map(all.map(({ number, name }) => [number, name.replaceAll("!", "/")]));
