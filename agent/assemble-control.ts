@@ -19,7 +19,7 @@ import type { SignalParts } from "./control/signal.ts";
 import { createStop } from "./control/stop.ts";
 import { createStopByCommand } from "./control/stop-by-command.ts";
 import { toContainerName } from "./inventory/records.ts";
-import { findTargets, livingProcesses, programsOf } from "./inventory/targets.ts";
+import { findTargets, livingProcesses, livingTargets, programsOf } from "./inventory/targets.ts";
 import { zombieParent } from "./inventory/zombies.ts";
 import type { Logger } from "./log.ts";
 import { findOwner } from "./managers/find-owner.ts";
@@ -121,6 +121,7 @@ export function assembleControl(
     freshSnapshot: scanner.fresh,
     findTargets: targetsIn,
     programsOf,
+    livingTargets,
     log,
     onAct: host.own.acted,
     onRestarted: ({ driver, old, new: started, seconds }, { container, program }) =>

@@ -33,6 +33,8 @@ export interface ControlParts extends ActParts, SignalTargetsParts, SettleParts 
    * @throws AgentError `not_found`, `ambiguous` for the container
    */
   readonly programsOf: (container: string, snapshot: Snapshot) => readonly string[];
+  /** Leaves the zombies of a program out: there is nothing of them to stop, and none can be like them. */
+  readonly livingTargets: (targets: Targets, snapshot: Snapshot) => Targets;
   /** Reports a restart that has succeeded. */
   readonly onRestarted: (answer: RestartAnswer, targets: Targets) => void;
 }
@@ -48,8 +50,9 @@ export interface Control {
 export function createControl(parts: ControlParts): Control {
   const busy = createBusy();
   const restartOne: Control["restart"] = async (request, actor) => {
-    const found = await resolveTargets(request.selector, parts);
-    const { targets } = found;
+    const { targets: all, snapshot } = await resolveTargets(request.selector, parts);
+    const targets = parts.livingTargets(all, snapshot);
+    const found = { targets, snapshot };
     refuseGuarded(restartTargets(targets), found, request.dryRun === true, parts);
     if (request.dryRun === true) return restart(request, actor, found, parts);
     const letGo = busy.hold(targets);
@@ -68,7 +71,7 @@ export function createControl(parts: ControlParts): Control {
       return restartEach(request, name, programs, (one) => restartOne(one, actor));
     },
     outlook: async (selector, snapshot) => {
-      const targets = parts.findTargets(selector, snapshot);
+      const targets = parts.livingTargets(parts.findTargets(selector, snapshot), snapshot);
       const under = busy.holderOf(targets);
       if (under !== undefined) return { driver: null, plan: `a restart of ${under} is under way` };
       const refusal =

@@ -35,6 +35,17 @@ export function findTargets(selector: string, snapshot: Snapshot, authorityOf: F
   };
 }
 
+/** Without the zombies of a program; a process that was named is left as it is. */
+export function livingTargets(targets: Targets, snapshot: Snapshot): Targets {
+  if (targets.kind !== "program") return targets;
+  const isLiving = ({ ref }: TargetProcess): boolean => !isZombie(snapshot.rowByPid.get(ref.pid), snapshot);
+  return {
+    ...targets,
+    processes: targets.processes.filter(isLiving),
+    descendants: targets.descendants.filter(isLiving),
+  };
+}
+
 /**
  * The programs of a container that can be restarted one by one: those that its process managers mean to run, else all
  * but its init's and what was run in it from outside, by name.
@@ -48,7 +59,7 @@ export function programsOf(name: string, snapshot: Snapshot): readonly string[] 
   const own = rowsOfContainer(index, snapshot).filter((row) => {
     const parent = snapshot.rowByPid.get(snapshot.table.parentPid[row] ?? 0);
     const isInside = parent !== undefined && snapshot.containerOf[parent] === index;
-    return isInside && processState(snapshot.table.state[row] ?? 0) !== "zombie";
+    return isInside && !isZombie(row, snapshot);
   });
   const init = rowsOfContainer(index, snapshot).find((row) => isInit(row, snapshot));
   const initProgram = init === undefined ? -1 : (snapshot.programOf[init] ?? -1);
@@ -67,7 +78,7 @@ export function livingProcesses(
   const index = snapshot.containers.findIndex((container) => container.id === containerId);
   if (index === -1) return [];
   return rowsOfContainer(index, snapshot)
-    .filter((row) => processState(snapshot.table.state[row] ?? 0) !== "zombie")
+    .filter((row) => !isZombie(row, snapshot))
     .map((row) => toTarget(row, snapshot, authorityOf));
 }
 
@@ -103,6 +114,10 @@ function descendantRows(tops: readonly number[], snapshot: Snapshot): readonly n
     }
   }
   return [...found];
+}
+
+function isZombie(row: number | undefined, { table }: Snapshot): boolean {
+  return processState(table.state[row ?? -1] ?? 0) === "zombie";
 }
 
 function toTarget(row: number, snapshot: Snapshot, authorityOf: FindAuthority): TargetProcess {

@@ -12,7 +12,8 @@ import { livesIn, RestartScene } from "../support/restart-scene.ts";
 import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const { agent, containers } = useEngine();
+const allowed = "--control.allow-namespaces";
+const { agent, containers } = useEngine([allowed]);
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pidward-restarts-"));
 /** Knows all that the other does, and then loses the engine. */
 const cutOff = new TestAgent();
@@ -96,7 +97,8 @@ behaviour("an unknown program is not found, and a like one is suggested", async 
 behaviour("a program that dies at once is a failure that says what runs now", async (scene, row) => {
   const before = await scene.look();
   scene.set("die");
-  const failed = await agent.cli("restart", scene.selector, "--settle=1s");
+  const asked = row.isLast === true ? [`--driver=${row.driver}`] : [];
+  const failed = await agent.cli("restart", scene.selector, "--settle=1s", ...asked);
   expect(failed).toMatchObject({ code: 6, stderr: expect.stringContaining(`by ${row.driver} failed`) });
   if (row.neighbours === "new") expect(failed.stderr).toMatch(/nothing runs in \S+ now/);
   else for (const ref of before.neighbours) expect(failed.stderr).toContain(ref);
@@ -107,10 +109,11 @@ behaviour("a program that dies at once is a failure that says what runs now", as
 behaviour("a program that takes long to stop is waited for", async (scene, row) => {
   const before = await scene.look();
   scene.set("hold");
-  const restarting = scene.restarted();
-  await waitFor("TERM to arrive", () => scene.has("stopping"));
-  scene.clear("hold");
-  const answer = await restarting;
+  const letGo = async (): Promise<void> => {
+    await waitFor("TERM to arrive", () => scene.has("stopping"));
+    scene.clear("hold");
+  };
+  const [answer] = await Promise.all([scene.restarted(), letGo()]);
   expect(answer).toMatchObject({ driver: row.driver, old: [before.main.ref] });
   expect(answer.new).toEqual([(await scene.look()).main.ref]);
 });
@@ -126,7 +129,7 @@ behaviour("a program that ignores TERM is killed after the grace", async (scene,
 
 const loseEngine = async (): Promise<void> => {
   await proxy.start();
-  await cutOff.start({ engine: proxy.socket, args: ["--scan.interval=200ms"] });
+  await cutOff.start({ engine: proxy.socket, args: ["--scan.interval=200ms", allowed] });
   await proxy.stop();
   await waitFor("the engine to be missed", async () => {
     const { json } = await cutOff.get("/readyz");
@@ -148,7 +151,9 @@ behaviour(
     if (waiting.size === 0) engineLost();
     await lost;
     const { main, neighbours } = await scene.look();
-    const result = await cutOff.cli("restart", scene.selector, "--settle=1s");
+    // Else the next driver would do it.
+    const asked = row.withoutEngine === "refuses" ? [`--driver=${row.driver}`] : [];
+    const result = await cutOff.cli("restart", scene.selector, "--settle=1s", ...asked);
     if (row.withoutEngine === "works") {
       expect(result).toMatchObject({
         code: 0,

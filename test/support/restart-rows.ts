@@ -9,6 +9,8 @@ import type { Part } from "./parts.ts";
 export interface RestartRow {
   readonly driver: DriverName;
   readonly needs: readonly Part[];
+  /** Off by default, and not the first that has a plan while the engine answers: it is asked for by its name. */
+  readonly isLast?: true;
   /** What selectors call the program that is restarted; null: the container itself is named. */
   readonly program: string | null;
   /** The script in /app that the program is. */
@@ -236,6 +238,14 @@ export const restartRows: readonly RestartRow[] = [
   container,
   // A script that is run by its interpreter bears that one's name: a label keeps the program's.
   unmanaged("respawn", { "pidward.program.worker.match": "*/app/worker" }, ["/bin/sh", "/app/worker"]),
+  {
+    ...unmanaged("namespaces", { "pidward.program.worker.match": "*/app/worker" }, [
+      "/bin/sh",
+      "/app/worker",
+    ]),
+    isLast: true,
+    withoutEngine: "works",
+  },
 ];
 
 /** Signals the processes of a container with such a command line. @throws Error when there is none */

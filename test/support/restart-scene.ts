@@ -99,7 +99,9 @@ export class RestartScene {
   }
 
   restart(more: Readonly<Record<string, unknown>> = {}): Promise<Answer> {
-    return this.agent.post("/api/v1/restart", { selector: this.selector, settleSeconds, ...more });
+    const { driver, isLast } = this.row;
+    const asked = isLast === true ? { driver } : {};
+    return this.agent.post("/api/v1/restart", { selector: this.selector, settleSeconds, ...asked, ...more });
   }
 
   /** @throws Error with the agent's words when it fails */
