@@ -4,7 +4,7 @@ import type { Logger } from "../log.ts";
 import { formatRef, type Snapshot, type TargetProcess, type Targets } from "../model.ts";
 import type { Audit, AuditIntent } from "./audit.ts";
 import type { Guard } from "./guard.ts";
-import { type MembershipParts, refuseStranger } from "./membership.ts";
+import { inspectingOnce, type MembershipParts, refuseStranger } from "./membership.ts";
 import { containerProtection } from "./protection.ts";
 
 /** What every act needs, whatever it does. */
@@ -82,8 +82,9 @@ export async function refuseStrangers(
   snapshot: Snapshot,
   parts: ActParts,
 ): Promise<void> {
+  const membership = inspectingOnce(parts.membership);
   for (const process of processes) {
-    const reason = await refuseStranger(process, snapshot, parts.membership);
+    const reason = await refuseStranger(process, snapshot, membership);
     if (reason !== undefined) throw new AgentError("refused", reason);
   }
 }

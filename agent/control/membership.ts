@@ -33,6 +33,19 @@ export async function refuseStranger(
   return `${formatRef(target.ref)} (${target.name}) sits in the cgroup of container ${name}, but shares none of its namespaces`;
 }
 
+/** The same for one act: each container is asked for once, however many of its processes are looked at. */
+export function inspectingOnce(parts: MembershipParts): MembershipParts {
+  const asked = new Map<string, Promise<Container | undefined>>();
+  return {
+    ...parts,
+    inspect: (container) => {
+      const answer = asked.get(container.id) ?? inspectOrRemembered(container, parts);
+      asked.set(container.id, answer);
+      return answer;
+    },
+  };
+}
+
 async function inspectOrRemembered(
   container: Container,
   parts: MembershipParts,

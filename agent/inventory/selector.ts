@@ -114,11 +114,15 @@ function oneProgram(name: string, program: string, snapshot: Snapshot): Selectio
   const container = findContainer(name, snapshot);
   const all = rowsOfContainer(container, snapshot);
   const nameOf = (row: number): string => snapshot.programs[snapshot.programOf[row] ?? -1]?.name ?? "";
-  const rows = all.filter((row) => nameOf(row) === program);
-  const declared = snapshot.containers[container]?.labels[`pidward.program.${program}.start`] !== undefined;
   const managed = snapshot.managed.filter((one) => one.container === container).map((one) => one.name);
-  if (rows.length === 0 && !declared && !managed.includes(program)) {
-    const candidates = [...new Set([...all.map(nameOf), ...managed])].sort().map((one) => `${name}/${one}`);
+  const labels = snapshot.containers[container]?.labels ?? {};
+  const there = new Set([...all.map(nameOf), ...managed]);
+  // A unit without a suffix is a service, as systemctl(1) has it.
+  const found = [program, `${program}.service`].find(
+    (one) => there.has(one) || labels[`pidward.program.${one}.start`] !== undefined,
+  );
+  if (found === undefined) {
+    const candidates = [...there].sort().map((one) => `${name}/${one}`);
     throw new AgentError(
       "not_found",
       candidates.length === 0
@@ -127,7 +131,7 @@ function oneProgram(name: string, program: string, snapshot: Snapshot): Selectio
       { details: { candidates } },
     );
   }
-  return { kind: "program", container, program, rows };
+  return { kind: "program", container, program: found, rows: all.filter((row) => nameOf(row) === found) };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { type MembershipParts, refuseStranger } from "../../agent/control/membership.ts";
+import { inspectingOnce, type MembershipParts, refuseStranger } from "../../agent/control/membership.ts";
 import { AgentError } from "../../agent/errors.ts";
 import { findTargets } from "../../agent/inventory/targets.ts";
 import { makeContainer, makeSnapshot } from "../inventory/table.ts";
@@ -91,4 +91,21 @@ test("an engine that does not answer is no reason to refuse what it has confirme
   };
   expect(await judge(41, web, { inspect })).toBeUndefined();
   expect(warnings).toContain("acting on what the runtime said earlier");
+});
+
+test("in one act an engine is asked once for a container, also when it does not answer", async () => {
+  let asked = 0;
+  const before = warnings.length;
+  const away = async (): Promise<never> => {
+    asked++;
+    throw new AgentError("unavailable", "the engine is away");
+  };
+  const once = inspectingOnce(parts({ inspect: away }));
+  for (const pid of [40, 41, 60]) {
+    const [target] = findTargets(String(pid), snapshot, () => web).processes;
+    if (target === undefined) throw new Error(`no ${pid}`);
+    const reason = await refuseStranger(target, snapshot, once);
+    expect(reason === undefined).toBe(pid !== 60);
+  }
+  expect([asked, warnings.length - before]).toEqual([1, 1]);
 });

@@ -54,6 +54,26 @@ test("a program that only a label declares is found without processes", () => {
   });
 });
 
+test("a unit is found without its suffix, unless a program bears that name itself", () => {
+  const units = makeSnapshot(
+    [
+      { pid: 10, name: "init", container: "abcd1111", containerPid: 1 },
+      { pid: 20, parentPid: 10, name: "web.service", container: "abcd1111" },
+      { pid: 30, parentPid: 10, name: "db", container: "abcd1111" },
+      { pid: 31, parentPid: 10, name: "db.service", container: "abcd1111" },
+    ],
+    [makeContainer("abcd1111", { name: "shop", initPid: 10 })],
+  );
+  const found = (text: string) => {
+    const { program, rows } = select(parseSelector(text), units);
+    return [program, rows.map((row) => units.table.pid[row])];
+  };
+  expect(found("shop/web")).toEqual(["web.service", [20]]);
+  expect(found("shop/web.service")).toEqual(["web.service", [20]]);
+  expect(found("shop/db")).toEqual(["db", [30]]);
+  expect(() => found("shop/we")).toThrow(expect.objectContaining({ code: "not_found" }));
+});
+
 test("what is not there, what fits several and what no longer holds are told apart", () => {
   expect(codeOf("4242")).toBe("not_found");
   expect(codeOf("shop")).toBe("not_found");
