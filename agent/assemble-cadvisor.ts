@@ -22,6 +22,8 @@ export function assembleCadvisor(config: Config, host: CollectorHost, log: Logge
     ownContainer,
     isLabelWanted: config.containersLabels,
     engineVersion: () => host.runtimes.map((runtime) => runtime.status().version ?? "").find(Boolean) ?? "",
+    mostSeries: () => host.shares.of("container"),
+    onLeftOut: host.onCgroupsLeftOut,
     fileSystems: createFileSystemSizes(),
     measureLayer: async (id) => {
       const runtime = host.runtimes.find((one) => one.list().some((container) => container.id === id));

@@ -6,6 +6,7 @@ import type { Logger } from "./log.ts";
 import { listNodeCollectors } from "./metrics/compat/node/collectors.ts";
 import { createNamedProcessCollectors, type NamedProcessParts } from "./metrics/compat/process-exporter.ts";
 import type { Collector } from "./metrics/samples.ts";
+import type { SeriesShares } from "./metrics/series-shares.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
 import type { Syscalls } from "./syscalls.ts";
@@ -21,7 +22,10 @@ export interface CollectorHost {
   readonly monotonicMs: () => number;
   readonly runtimes: readonly (Pick<ContainerRuntime, "status" | "list"> & ContainerLayers)[];
   /** What is summed for namedprocess_*; undefined while nobody wants it. */
-  readonly groups: Omit<NamedProcessParts, "version"> | undefined;
+  readonly groups: Omit<NamedProcessParts, "version" | "mostSeries"> | undefined;
+  /** How many series a group may have. */
+  readonly shares: Pick<SeriesShares, "of">;
+  readonly onCgroupsLeftOut: (count: number) => void;
 }
 
 /**
@@ -29,10 +33,11 @@ export interface CollectorHost {
  * @throws AgentError when a setting of one does not fit
  */
 export function listCollectors(config: Config, host: CollectorHost, log: Logger): readonly Collector[] {
-  const { groups, version } = host;
+  const { groups, version, shares } = host;
+  const mostSeries = (): number => shares.of("namedprocess");
   return [
     ...assembleCadvisor(config, host, log),
-    ...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version })),
+    ...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version, mostSeries })),
     ...listNodeCollectors(assembleNodeHost(config, host)),
   ];
 }

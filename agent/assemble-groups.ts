@@ -40,7 +40,7 @@ export async function loadGroupRules(config: Config, log: Logger): Promise<reado
 }
 
 /** The groups of processes, with what is read of them besides scans. */
-export interface AssembledGroups extends Omit<NamedProcessParts, "version"> {
+export interface AssembledGroups extends Omit<NamedProcessParts, "version" | "mostSeries"> {
   readonly groups: ProcessGroups;
   /** To be called after each scan. */
   observe(): void;
@@ -103,8 +103,8 @@ function createGroups(
     children: config.processExporterChildren,
     recheck: config.processExporterRecheck,
     removeEmptyGroups: config.processExporterRemoveEmptyGroups,
-    // The rest is for threads.
-    maxGroups: Math.floor((config.metricsMaxSeries * 0.8) / seriesOfGroup),
+    // Of these the smallest are summed when they are shown; this is for names without end.
+    maxGroups: Math.floor(config.metricsMaxSeries / seriesOfGroup),
   });
 }
 

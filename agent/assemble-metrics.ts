@@ -12,7 +12,7 @@ import { createScrapeCache, type ScrapeCache, type ScrapeTarget } from "./metric
 import { createSeriesShares } from "./metrics/series-shares.ts";
 import type { Snapshot } from "./model.ts";
 
-export interface MetricsParts extends CollectorHost {
+export interface MetricsParts extends Omit<CollectorHost, "shares" | "onCgroupsLeftOut"> {
   readonly own: OwnMetrics;
   readonly latest: () => Snapshot | undefined;
 }
@@ -33,16 +33,18 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
       createPiece((await parts.own.render(format)).replace(/# EOF\n$/, "")),
     ]);
   }
-  const collectors = listCollectors(config, parts, log).filter(
-    ({ group, name }) => chosen.get(group)?.has(name) === true,
-  );
+  const collectors = listCollectors(
+    config,
+    { ...parts, shares, onCgroupsLeftOut: parts.own.cgroupsLeftOut },
+    log,
+  ).filter(({ group, name }) => chosen.get(group)?.has(name) === true);
   for (const group of metricGroups) {
     if (group === "pidward" || !chosen.has(group)) continue;
     const { render: renderGroup } = createCollectorGroup({
       group,
       collectors: collectors.filter((one) => one.group === (group satisfies CompatibleGroup)),
       constant: group === "node" ? [nodeBuildInfo(parts.version, process.versions.node, process.arch)] : [],
-      maxSeries: shares.of(group),
+      maxSeries: () => shares.of(group),
       // The sums of namedprocess_* are there after each scan.
       refreshMs: group === "namedprocess" ? 0 : config.metricsRefresh,
       monotonicMs: parts.monotonicMs,

@@ -170,7 +170,7 @@ const settings = {
     "metrics.max-series",
     "COUNT",
     "50000",
-    'Bound on all series; the smallest programs beyond it are summed into program="other".',
+    'Bound on all series; beyond it the smallest programs and groups of processes are summed into "other", the smallest cgroups left out.',
     asCount(1000),
   ),
   containersLabels: setting(

@@ -12,7 +12,8 @@ export interface CollectorGroupParts {
   readonly collectors: readonly Collector[];
   /** Families of the group that no collector has: the same at each scrape. */
   readonly constant?: readonly FamilySamples[];
-  readonly maxSeries: number;
+  /** How many series it may have, asked for each rendering. */
+  readonly maxSeries: () => number;
   /** What was collected less than so many milliseconds ago is shown again, while the containers are the same. */
   readonly refreshMs: number;
   /** Milliseconds of a clock that never goes back. */
@@ -60,7 +61,7 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
       const { families, rendered } = collected(snapshot);
       const known = rendered.get(format);
       if (known !== undefined) return known;
-      const { text, written, dropped } = renderSamples(await families, format, parts.maxSeries);
+      const { text, written, dropped } = renderSamples(await families, format, parts.maxSeries());
       parts.onRendered(written, dropped);
       const pieces = text === "" ? [] : [createPiece(text)];
       rendered.set(format, pieces);

@@ -18,8 +18,9 @@ import {
 import { familyHead } from "./family-head.ts";
 import { createLabelTexts, labelText } from "./label-text.ts";
 import { createPieceMemo, type Piece } from "./pieces.ts";
-import { createProgramFold, type FoldedPrograms, otherLabel } from "./program-fold.ts";
+import { createProgramFold } from "./program-fold.ts";
 import { createSeriesBlocks, type Labelled, type SeriesBlocks } from "./series-blocks.ts";
+import { type Folded, otherLabel } from "./smallest-fold.ts";
 import { topProcesses } from "./top-processes.ts";
 
 /** The text format 0.0.4 of Prometheus, or OpenMetrics 1.0.0 (without its final `# EOF`). */
@@ -51,10 +52,10 @@ export function createExposition(parts: ExpositionParts): Exposition {
   const memo = createPieceMemo();
   const fold = createProgramFold();
   let last:
-    | { readonly snapshot: Snapshot; readonly maxSeries: number; readonly folded: FoldedPrograms }
+    | { readonly snapshot: Snapshot; readonly maxSeries: number; readonly folded: Folded<ProgramTotals> }
     | undefined;
   /** Once for a snapshot: counters go on from one to the next. */
-  const foldOnce = (snapshot: Snapshot, maxSeries: number): FoldedPrograms => {
+  const foldOnce = (snapshot: Snapshot, maxSeries: number): Folded<ProgramTotals> => {
     if (last?.snapshot !== snapshot || last.maxSeries !== maxSeries) {
       const rest = maxSeries - seriesBeside(snapshot, parts.topProcesses, maxSeries);
       const most = Math.max(1, Math.floor(rest / seriesPerSubject(programFamilies)));
@@ -67,7 +68,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
       const { kept, other, folded } = foldOnce(snapshot, maxSeries);
       const names = distinctLabels(snapshot.containers, other === undefined ? [] : [otherLabel]);
       const nameOf = (container: number): string => names[container] ?? "";
-      const writer = createWriter(format, maxSeries, folded, memo);
+      const writer = createWriter(format, maxSeries, folded.length, memo);
       const zombies = countZombies(snapshot);
       const containers = snapshot.containers.map((container, index) => ({
         subject: containerSubject(container, zombies[index] ?? 0),

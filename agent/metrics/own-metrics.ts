@@ -25,6 +25,7 @@ export interface OwnMetrics {
   collectorFailed(collector: string): void;
   /** Of a compatible group, in its last rendering. */
   seriesDropped(family: string, count: number): void;
+  cgroupsLeftOut(count: number): void;
   /** In OpenMetrics the text ends with `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
 }
@@ -96,6 +97,12 @@ export const ownFamilies = {
     help: "Series of a compatible family left out of its last rendering because of --metrics.max-series.",
     labels: ["family"],
   },
+  cgroupsLeftOut: {
+    name: "pidward_cgroups_left_out",
+    type: "gauge",
+    help: "Cgroups, the smallest, that container_* leaves out because of --metrics.max-series; those above them have their figures too.",
+    labels: [],
+  },
   runtimeUp: {
     name: "pidward_runtime_up",
     type: "gauge",
@@ -122,6 +129,7 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   const auditFailures = new Counter(settings(ownFamilies.auditFailures));
   const collectorFailures = new Counter(settings(ownFamilies.collectorFailures));
   const familyDropped = new Gauge(settings(ownFamilies.familyDropped));
+  const cgroupsLeftOut = new Gauge(settings(ownFamilies.cgroupsLeftOut));
   new Gauge(settings(ownFamilies.source))
     .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
     .set(1);
@@ -158,6 +166,7 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     auditFailed: () => auditFailures.inc(),
     collectorFailed: (collector) => collectorFailures.inc({ collector }),
     seriesDropped: (family, count) => familyDropped.set({ family }, count),
+    cgroupsLeftOut: (count) => cgroupsLeftOut.set(count),
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
     render: (format) => (format === "text" ? registry : open).metrics(),
   };

@@ -8,6 +8,8 @@ import {
 import type { Family } from "../families.ts";
 import { createLabelTexts, labelText } from "../label-text.ts";
 import type { Collector, FamilySamples, Sample } from "../samples.ts";
+import { otherLabel } from "../smallest-fold.ts";
+import { createGroupFold } from "./group-fold.ts";
 import {
   buildInfo,
   errorFamilies,
@@ -15,6 +17,7 @@ import {
   memoryBytes,
   otherGroups,
   type Reading,
+  seriesOfGroup,
   stateFamily,
   threadFamilies,
   waitFamily,
@@ -26,7 +29,12 @@ export interface NamedProcessParts {
   readonly threads: () => Promise<readonly ThreadGroup[]>;
   readonly proportionalMemory: () => readonly ProportionalMemory[];
   readonly version: string;
+  /** Series that the families may have. */
+  readonly mostSeries: () => number;
 }
+
+/** The rest is for threads. */
+const shareOfGroups = 0.8;
 
 /** The collectors of the group `namedprocess`: families as ncabatoff/process-exporter has them. */
 export function createNamedProcessCollectors(parts: NamedProcessParts): readonly Collector[] {
@@ -34,6 +42,9 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
   const ofGroups = groupFamilies.map(createSampler);
   const ofThreads = threadFamilies.map(createSampler);
   const ofMemory = createSampler(proportional);
+  const fold = createGroupFold();
+  /** Groups in the sum of the smallest: of threads and of shared memory it is told for the others only. */
+  let folded: ReadonlySet<string> = new Set();
   const build: FamilySamples = {
     family: buildInfo,
     samples: [
@@ -46,17 +57,20 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
       name: "groups",
       collect: async () => {
         const sums = parts.sums();
+        const found = fold(sums.groups, Math.floor((parts.mostSeries() * shareOfGroups) / seriesOfGroup));
+        folded = new Set(found.folded.map(({ name }) => name));
+        const groups = found.other === undefined ? found.kept : [...found.kept, found.other];
         const threads = await parts.threads();
-        const subjects = sums.groups.map((one) => ({ subject: one, leading: [one.name] }));
+        const subjects = groups.map((one) => ({ subject: one, leading: [one.name] }));
         return [
           ...ofGroups.map((sample) => sample(subjects)),
-          { family: stateFamily, samples: stateSamples(sums.groups, threads) },
+          { family: stateFamily, samples: stateSamples(groups, underOther(threads, folded)) },
           ...errorFamilies.map(({ family, read }) => ({
             family,
             samples: [{ labels: "", value: read(sums) }],
           })),
           build,
-          { family: otherGroups, samples: [{ labels: "", value: sums.otherGroups }] },
+          { family: otherGroups, samples: [{ labels: "", value: sums.otherGroups + folded.size }] },
         ];
       },
     },
@@ -64,7 +78,7 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
       group,
       name: "threads",
       collect: async () => {
-        const groups = await parts.threads();
+        const groups = (await parts.threads()).filter(({ name }) => !folded.has(name));
         const subjects = groups.flatMap(({ name, threads }) =>
           threads.map((thread) => ({ subject: thread, leading: [name, thread.name] })),
         );
@@ -78,7 +92,12 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
       group,
       name: "smaps",
       collect: () => [
-        ofMemory(parts.proportionalMemory().map((one) => ({ subject: one, leading: [one.name] }))),
+        ofMemory(
+          parts
+            .proportionalMemory()
+            .filter(({ name }) => !folded.has(name))
+            .map((one) => ({ subject: one, leading: [one.name] })),
+        ),
       ],
     },
   ];
@@ -113,9 +132,21 @@ const proportional = {
   ],
 };
 
+/** Threads of folded groups count in the states of their sum. */
+function underOther(threads: readonly ThreadGroup[], folded: ReadonlySet<string>): readonly ThreadGroup[] {
+  return threads.map((one) => (folded.has(one.name) ? { ...one, name: otherLabel } : one));
+}
+
 /** Processes in each state; where single threads are read, those of processes with several besides. */
 function stateSamples(groups: readonly NamedGroup[], threads: readonly ThreadGroup[]): readonly Sample[] {
-  const byName = new Map(threads.map((one) => [one.name, one.states]));
+  const byName = new Map<string, number[]>();
+  for (const one of threads) {
+    const sums = byName.get(one.name) ?? groupStates.map(() => 0);
+    byName.set(
+      one.name,
+      sums.map((sum, index) => sum + (one.states[index] ?? 0)),
+    );
+  }
   return groups.flatMap(({ name, states }) =>
     groupStates.map((state, index) => ({
       labels: labelText(stateFamily.labels, [name, state]),

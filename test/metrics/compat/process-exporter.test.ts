@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "@jest/globals";
 import { createNamedProcessCollectors } from "../../../agent/metrics/compat/process-exporter.ts";
+import { seriesOfGroup } from "../../../agent/metrics/compat/process-exporter-families.ts";
 import { type FamilySamples, renderSamples } from "../../../agent/metrics/samples.ts";
 import type { NamedGroup, ProportionalMemory, ThreadGroup } from "../../../agent/named-groups.ts";
 import { GroupScene } from "../../inventory/process-groups/scenes.ts";
@@ -11,12 +12,14 @@ async function render(
   scene: GroupScene,
   threads: readonly ThreadGroup[] = [],
   memory: readonly ProportionalMemory[] = [],
+  mostSeries = 10_000,
 ): Promise<string> {
   const collectors = createNamedProcessCollectors({
     sums: scene.groups.sums,
     threads: () => Promise.resolve(threads),
     proportionalMemory: () => memory,
     version: "1.2.3",
+    mostSeries: () => mostSeries,
   });
   const families: FamilySamples[] = [];
   for (const collector of collectors) families.push(...(await collector.collect(healthyScene())));
@@ -82,4 +85,28 @@ test("where files are refused, figures that nobody has are left out and the fail
   ]);
   scene.groups.scanFailed();
   expectGolden("namedprocess-degraded.prom", await render(scene));
+});
+
+test("beyond the bound the smallest groups are one, with their threads' states, and how many is told", async () => {
+  const scene = new GroupScene();
+  scene.scan([
+    { pid: 10, name: "large", residentBytes: 9000 },
+    { pid: 11, name: "small", residentBytes: 10 },
+    { pid: 12, name: "tiny", residentBytes: 5 },
+  ]);
+  const threads = ["large", "tiny"].map(
+    (name): ThreadGroup => ({
+      name,
+      threads: [{ name: "pool", count: 1, ...counters }],
+      states: [0, 3, 0, 0, 0],
+      waits: new Map([["futex_wait", 1]]),
+    }),
+  );
+  const memory = ["large", "tiny"].map((name) => ({ name, residentBytes: 1, swappedBytes: 0 }));
+  const text = await render(scene, threads, memory, 2.6 * seriesOfGroup);
+  expect([...new Set(text.match(/groupname="\w+"/g))]).toEqual(['groupname="large"', 'groupname="other"']);
+  expect(text).toContain('namedprocess_namegroup_num_procs{groupname="other"} 2\n');
+  expect(text).toContain('namedprocess_namegroup_states{groupname="other",state="Sleeping"} 5\n');
+  expect(text).toContain("pidward_namedprocess_other_groups 2\n");
+  expect(text).not.toContain('groupname="other",threadname');
 });

@@ -5,6 +5,7 @@ import type { CgroupLayout } from "../../../source/cgroupfs/layout.ts";
 import type { FileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
 import { type MachineFacts, readMachineFacts } from "../../../source/machine/machine-facts.ts";
 import type { Collector } from "../../samples.ts";
+import { createCgroupBound } from "./cgroup-bound.ts";
 import { tableCollector } from "./cgroup-family.ts";
 import { createCgroupSubjects } from "./cgroup-subjects.ts";
 import { cpuFamilies } from "./cpu.ts";
@@ -36,6 +37,10 @@ export interface CadvisorParts {
   readonly ownContainer: (path: string) => string | undefined;
   readonly isLabelWanted: (label: string) => boolean;
   readonly engineVersion: () => string;
+  /** Series that the families may have. */
+  readonly mostSeries: () => number;
+  /** Is told how many cgroups are left out for that. */
+  readonly onLeftOut: (count: number) => void;
   readonly fileSystems: FileSystemSizes;
   readonly measureLayer: MeasureLayer;
   readonly onLayerFailure: (error: unknown) => void;
@@ -47,6 +52,7 @@ const factsHoldMs = 60_000;
 /** The families of cAdvisor, part by part, over one reading of the cgroups. */
 export function createCadvisorCollectors(parts: CadvisorParts): readonly Collector[] {
   const { layout, procRoot, sysRoot, rootfs, units, monotonicMs, ownContainer } = parts;
+  const bound = createCgroupBound(parts.mostSeries, parts.onLeftOut);
   const subjects = createCgroupSubjects({
     ...parts,
     accounts: createAccounts({ layout, procRoot, ticksPerSecond: units.ticksPerSecond }),
@@ -56,10 +62,11 @@ export function createCadvisorCollectors(parts: CadvisorParts): readonly Collect
       monotonicMs,
     }),
     isUnified: layout.version === "v2",
+    choose: bound.choose,
   });
   const facts = held(() => readMachineFacts({ procRoot, sysRoot, rootfs }), monotonicMs);
   const { engineVersion, measureLayer, onLayerFailure, version } = parts;
-  return [
+  const collectors = [
     createSpecCollector(subjects, { bootSeconds: units.bootSeconds, memory: facts }),
     tableCollector("cpu", cpuFamilies, subjects),
     tableCollector("memory", memoryFamilies, subjects),
@@ -76,8 +83,8 @@ export function createCadvisorCollectors(parts: CadvisorParts): readonly Collect
     tableCollector("pressure", pressureFamilies, subjects),
     tableCollector("oom", oomFamilies, subjects),
     createLoadCollector(subjects),
-    createMachineCollector({ facts, version, engineVersion }),
   ];
+  return [...collectors.map(bound.counted), createMachineCollector({ facts, version, engineVersion })];
 }
 
 function held(read: () => MachineFacts, monotonicMs: () => number): () => MachineFacts {

@@ -12,6 +12,7 @@ import {
 } from "../../../source/cgroupfs/accounting.ts";
 import type { CgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
 import { createPauses } from "../../../source/pauses.ts";
+import type { CgroupBound, CgroupCandidate } from "./cgroup-bound.ts";
 import { createOomTotals } from "./oom-totals.ts";
 import { createRowGroups, type ProcessSums, type RowGroups, sumProcesses } from "./process-sums.ts";
 import { subjectLabels } from "./subject-labels.ts";
@@ -48,6 +49,8 @@ export interface CgroupSubjectParts {
   /** The id of the container whose own cgroup the path is. */
   readonly ownContainer: (path: string) => string | undefined;
   readonly isLabelWanted: (label: string) => boolean;
+  /** Which are shown: the others are not read. */
+  readonly choose: CgroupBound["choose"];
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
 }
@@ -113,19 +116,23 @@ function createReader(parts: CgroupSubjectParts): (snapshot: Snapshot) => Promis
     const ends = oomEnds(snapshot);
     const subjects: CgroupSubject[] = [];
     const seen = new Set<string>();
-    for (const path of paths) {
+    const candidates = paths.map((path): CgroupCandidate => {
+      const id = parts.ownContainer(path);
+      const index = id === undefined || placed.has(id) ? -1 : (indexOf.get(id) ?? -1);
+      if (id !== undefined && index !== -1) placed.add(id);
+      return { path, index, residentBytes: residentBytes(rowsOf(path, index, rows), snapshot) };
+    });
+    for (const { path, index } of parts.choose(candidates)) {
       const wait = pause();
       if (wait !== undefined) await wait;
       const stat = accounts.stat(path);
       if (stat === undefined) continue;
       seen.add(path);
-      const id = parts.ownContainer(path);
-      const index = id === undefined || placed.has(id) ? -1 : (indexOf.get(id) ?? -1);
-      if (id !== undefined && index !== -1) placed.add(id);
+      const id = snapshot.containers[index]?.id;
       const kept = keep(known, path, stat, snapshot.containers[index], parts);
       const subject = readOne(path, kept, index, rows, snapshot);
       const oomEvents =
-        id !== undefined && index !== -1
+        id !== undefined
           ? ooms.total(id, stat.inode, subject.oomEvents, ends[index] ?? 0)
           : subject.oomEvents;
       subjects.push({ ...subject, oomEvents });
@@ -173,7 +180,7 @@ function createOneReader({ accounts, isOn, monotonicMs }: CgroupSubjectParts): R
   const wantsLimits = isOn("cpu") || isOn("spec") || isOn("process");
   const wantsProcesses = isOn("process") || isOn("load");
   return (path, kept, index, rows, snapshot) => {
-    const own = (index === -1 ? rows.ofPath.get(path) : rows.ofContainer.get(index)) ?? [];
+    const own = rowsOf(path, index, rows);
     if (wantsLimits && monotonicMs() - kept.limitsAt > limitsHoldMs) {
       kept.limits = accounts.limits(path);
       kept.limitsAt = monotonicMs();
@@ -196,6 +203,15 @@ function createOneReader({ accounts, isOn, monotonicMs }: CgroupSubjectParts): R
       pressure: isOn("pressure") ? readPressure(accounts, path) : undefined,
     };
   };
+}
+
+/** Of a container with those below it. */
+function rowsOf(path: string, index: number, rows: RowGroups): readonly number[] {
+  return (index === -1 ? rows.ofPath.get(path) : rows.ofContainer.get(index)) ?? [];
+}
+
+function residentBytes(rows: readonly number[], { table }: Snapshot): number {
+  return rows.reduce((sum, row) => sum + (table.residentBytes[row] || 0), 0);
 }
 
 function readPressure(accounts: CgroupAccounts, path: string): CgroupSubject["pressure"] {

@@ -66,7 +66,7 @@ export async function renderNode(
     group: "node",
     collectors: listNodeCollectors(host),
     constant: [nodeBuildInfo("0.0.0", "20.0.0", "x64")],
-    maxSeries: 100_000,
+    maxSeries: () => 100_000,
     monotonicMs: () => 0,
     onFailure,
     onRendered: () => {},

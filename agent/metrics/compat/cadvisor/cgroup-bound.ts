@@ -1,0 +1,64 @@
+import type { Collector } from "../../samples.ts";
+
+/** A cgroup that could be shown. */
+export interface CgroupCandidate {
+  readonly path: string;
+  /** Index into `Snapshot.containers`; -1 for what is no container's own. */
+  readonly index: number;
+  /** Memory of its processes. */
+  readonly residentBytes: number;
+}
+
+/**
+ * Keeps the number of cgroups such that their series fit. What is left out is in the figures of the cgroups above it, up to
+ * `/`: no sum is made of it.
+ */
+export interface CgroupBound {
+  /** The root, then containers, then other cgroups, the largest first; in the given order. */
+  choose(candidates: readonly CgroupCandidate[]): readonly CgroupCandidate[];
+  /** The collector, whose series are counted. */
+  counted(collector: Collector): Collector;
+}
+
+/** Of a container with all that is on by default; how many there really are is known after the first collection. */
+const expectedSeries = 100;
+/** Room for what is not a cgroup's. */
+const share = 0.95;
+/** One that has become larger than another stays left out until it is this many times as large. */
+const stickiness = 2;
+
+/** @param onLeftOut is told how many are left out, each time they are chosen */
+export function createCgroupBound(mostSeries: () => number, onLeftOut: (count: number) => void): CgroupBound {
+  let seriesOfOne = expectedSeries;
+  let series = 0;
+  let chosen: ReadonlySet<string> = new Set();
+  const sizeOf = ({ path, residentBytes }: CgroupCandidate): number =>
+    residentBytes * (chosen.has(path) ? stickiness : 1);
+  return {
+    choose: (candidates) => {
+      if (series > 0 && chosen.size > 0) seriesOfOne = series / chosen.size;
+      series = 0;
+      const most = Math.max(1, Math.floor((mostSeries() * share) / seriesOfOne));
+      const largest =
+        candidates.length <= most
+          ? candidates
+          : candidates.toSorted((a, b) => rankOf(a) - rankOf(b) || sizeOf(b) - sizeOf(a)).slice(0, most);
+      chosen = new Set(largest.map(({ path }) => path));
+      onLeftOut(candidates.length - largest.length);
+      return candidates.filter(({ path }) => chosen.has(path));
+    },
+    counted: (collector) => ({
+      ...collector,
+      collect: async (snapshot) => {
+        const families = await collector.collect(snapshot);
+        for (const { samples } of families) series += samples.length;
+        return families;
+      },
+    }),
+  };
+}
+
+function rankOf({ path, index }: CgroupCandidate): number {
+  if (path === "/" || path === "") return 0;
+  return index === -1 ? 2 : 1;
+}
