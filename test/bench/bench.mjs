@@ -7,10 +7,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { budgets } from "./budgets.mjs";
+import { measureFamilies } from "./families.mjs";
 import { startLoad } from "./load.mjs";
 import { measurePlugin, measureRounds, measureServer } from "./measure.mjs";
 import { appsPlugin, buildProgram, installPeers, processExporter } from "./peers.mjs";
-import { printBudgets, printSize } from "./report.mjs";
+import { printBudgets, printFamilies, printSize } from "./report.mjs";
 import { measureStorm } from "./storm.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -61,6 +62,16 @@ async function run() {
       const result = await measureSize(programs, load, size === sizes[0]);
       results.set(size, result);
       printSize(size, containers, result);
+      // Of the size that the budgets are about.
+      if (size === (sizes[1] ?? sizes[0]))
+        printFamilies(
+          await measureFamilies(
+            (more) => measureAgent("auto", result.processes, undefined, more),
+            result.processes,
+          ),
+          result.processes,
+          containers,
+        );
     } finally {
       await load.stop();
     }
@@ -99,7 +110,7 @@ async function measureSize(programs, load, withStorm) {
       ...(await unlessItFails(peer, measurePlugin({ ...peer, processes, seconds: effort.scrapes }))),
     );
   }
-  return { scans, procfsInC, servers };
+  return { scans, procfsInC, servers, processes };
 }
 
 /** Short-lived processes in one of the load's cgroups. */
@@ -122,7 +133,7 @@ async function unlessItFails({ name }, measuring) {
 }
 
 /** One scan and one scrape a second, as a Prometheus would have it at the most. */
-function measureAgent(source, processes, look) {
+function measureAgent(source, processes, look, more = []) {
   const url = `http://127.0.0.1:${port}/metrics`;
   return measureServer({
     command: process.execPath,
@@ -137,6 +148,7 @@ function measureAgent(source, processes, look) {
       `--docker.socket=${existsSync("/var/run/docker.sock") ? "/var/run/docker.sock" : `${scratch}/none.sock`}`,
       `--source=${source}`,
       "--log.level=error",
+      ...more,
     ],
     url,
     processes,

@@ -30,6 +30,23 @@ export function printSize(size, containers, { scans, procfsInC, servers }) {
   }
 }
 
+/** What each group of families costs where it is read each second. */
+export function printFamilies({ own, added }, processes, containers) {
+  console.log(
+    `\na second with one scan, by the families that are on (${processes} processes, ${containers} cgroups)`,
+  );
+  printTable([
+    ["", "CPU ms", "µs/cgroup", "µs/process"],
+    ["pidward_* alone", short(own), "-", short((own * 1_000) / processes)],
+    ...Object.entries(added).map(([group, ms]) => [
+      `${group}_* adds`,
+      short(ms),
+      short((ms * 1_000) / containers),
+      short((ms * 1_000) / processes),
+    ]),
+  ]);
+}
+
 export function printBudgets(rows) {
   console.log("\nbudgets");
   printTable([
