@@ -25,6 +25,8 @@ export interface Surroundings {
   /** Effective user id; 0 is root. */
   readonly uid: number;
   readonly home: string;
+  /** Where the host's root is seen: `/` on the host itself. */
+  readonly hostRoot: string;
 }
 
 interface Setting<T> {
@@ -150,8 +152,20 @@ const settings = {
     asText,
   ),
   pathProcfs: setting("path.procfs", "DIR", "/proc", "Where the host's procfs is mounted.", asPath),
-  pathSysfs: setting("path.sysfs", "DIR", "/sys", "Where the host's sysfs is mounted.", asPath),
-  pathRootfs: setting("path.rootfs", "DIR", "/", "Where the host's root is mounted (user names).", asPath),
+  pathSysfs: setting(
+    "path.sysfs",
+    "DIR",
+    ({ hostRoot }) => (hostRoot === "/" ? "/sys" : `${hostRoot}/sys`),
+    "Where the host's sysfs is; in a container it is looked for below the host's root.",
+    asPath,
+  ),
+  pathRootfs: setting(
+    "path.rootfs",
+    "DIR",
+    ({ hostRoot }) => hostRoot,
+    "Where the host's root is; in a container /host, /rootfs or the root of the host's PID 1 is found by itself.",
+    asPath,
+  ),
   metricsFamilies: setting(
     "metrics.families",
     "LIST",

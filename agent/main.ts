@@ -6,9 +6,15 @@ import path from "node:path";
 import { runCli } from "./cli/run-cli.ts";
 import { defaultPaths, loadConfig, type Surroundings, settingRows } from "./config.ts";
 import { AgentError, systemCode } from "./errors.ts";
+import { findHostRoot } from "./host-root.ts";
 import { createLogger, type Logger, type LogSettings, silentLogger } from "./log.ts";
 
-const around: Surroundings = { env: process.env, uid: process.geteuid?.() ?? 0, home: os.homedir() };
+const around: Surroundings = {
+  env: process.env,
+  uid: process.geteuid?.() ?? 0,
+  home: os.homedir(),
+  hostRoot: findHostRoot(),
+};
 
 function loggerFor(settings: Pick<LogSettings, "level" | "format">): Logger {
   return createLogger({ ...settings, write: (line) => process.stderr.write(line), clock: Date.now });

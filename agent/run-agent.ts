@@ -53,7 +53,7 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
     const snapshot = await host.scanner.start();
     host.exitWatch.start();
     await reportUnfinished(audit.reportUnfinished, log);
-    introduce(host, snapshot, examine(config, host, syscallsReason), log, version);
+    introduce(config, host, snapshot, examine(config, host, syscallsReason), log, version);
     const { host: address, port } = config.webListenAddress;
     listeners.push(await listenUnix(createApp(parts, "all"), config.controlSocket, door.upgrade));
     listeners.push(await listenTcp(createApp(parts, "read"), address, port));
@@ -122,6 +122,7 @@ function examine(config: Config, host: Host, syscallsReason: string | null): rea
 }
 
 function introduce(
+  config: Config,
   host: Host,
   snapshot: Snapshot,
   findings: readonly Finding[],
@@ -135,6 +136,7 @@ function introduce(
     events: host.eventSource.name,
     ...(host.eventSource.reason === null ? {} : { eventsWithoutBpf: host.eventSource.reason }),
     cgroups: host.cgroups.version,
+    ...(config.pathRootfs === "/" ? {} : { rootfs: config.pathRootfs }),
     processes: snapshot.table.length,
     containers: snapshot.containers.length,
     running,

@@ -5,7 +5,7 @@ import { AgentError } from "../agent/errors.ts";
 import { parseSize } from "../agent/sizes.ts";
 import { parseSpan } from "../agent/spans.ts";
 
-const root: Surroundings = { env: {}, uid: 0, home: "/root" };
+const root: Surroundings = { env: {}, uid: 0, home: "/root", hostRoot: "/" };
 
 test("the defaults are those of the design", () => {
   expect(loadConfig([], root)).toMatchObject({
@@ -39,12 +39,12 @@ test("a flag goes before the environment, and that before the default", () => {
 });
 
 test("without root the paths are the user's own", () => {
-  expect(defaultPaths({ env: {}, uid: 1000, home: "/home/ann" })).toEqual({
+  expect(defaultPaths({ env: {}, uid: 1000, home: "/home/ann", hostRoot: "/" })).toEqual({
     socket: "/home/ann/.local/state/pidward/pidward.sock",
     audit: "/home/ann/.local/state/pidward/audit.jsonl",
   });
   const env = { XDG_RUNTIME_DIR: "/run/user/1000", XDG_STATE_HOME: "/state" };
-  expect(defaultPaths({ env, uid: 1000, home: "/home/ann" })).toEqual({
+  expect(defaultPaths({ env, uid: 1000, home: "/home/ann", hostRoot: "/" })).toEqual({
     socket: "/run/user/1000/pidward/pidward.sock",
     audit: "/state/pidward/audit.jsonl",
   });

@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "named-groups": ["model"],
   api: ["model"],
   config: ["errors", "flags", "log", "metric-choice", "setting-parsers"],
+  "host-root": [],
   "netlink-batch": [],
   errno: [],
   syscalls: ["errno", "errors", "netlink-batch"],

@@ -32,7 +32,7 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
 const code = (text: string): string => (text === "" ? "" : `\`${text}\``);
 
 function settingsTable(): string {
-  const rows = settingRows({ env: {}, uid: 0, home: "/root" });
+  const rows = settingRows({ env: {}, uid: 0, home: "/root", hostRoot: "/" });
   return table(
     ["flag", "environment", "default", "meaning"],
     rows.map((row) => [code(row.flag), code(row.environment), code(row.fallback), row.meaning]),
