@@ -180,6 +180,15 @@ export interface RuntimeRecord {
   readonly reason: string | null;
 }
 
+/** The answer of /readyz. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Null when it is ready. */
+  readonly reason: string | null;
+  readonly snapshotAgeSeconds: number | null;
+  readonly runtimes: readonly RuntimeRecord[];
+}
+
 export interface HostReport {
   readonly version: string;
   readonly takenAt: string | null;

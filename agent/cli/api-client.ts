@@ -9,7 +9,8 @@ export type Query = Readonly<Record<string, string | readonly string[] | undefin
 
 /** Speaks to a running agent. Every failure is an AgentError with the code that the agent gave. */
 export interface ApiClient {
-  get<T>(path: string, query?: Query): Promise<T>;
+  /** @param answers statuses beyond 2xx that come with an answer of that shape, not with a problem */
+  get<T>(path: string, query?: Query, answers?: readonly number[]): Promise<T>;
   post<T>(path: string, body: unknown, limitMs: number): Promise<T>;
   /**
    * Reads server-sent events until the agent ends the stream.
@@ -29,17 +30,24 @@ const maxAnswerBytes = 64 << 20;
  */
 export function createApiClient(host: string): ApiClient {
   const target = readHost(host);
-  const ask = async <T>(method: string, path: string, body: unknown, limitMs: number): Promise<T> => {
+  const ask = async <T>(
+    method: string,
+    path: string,
+    body: unknown,
+    limitMs: number,
+    answers: readonly number[] = [],
+  ): Promise<T> => {
     try {
       const { status, text } = await exchange(target, method, path, body, limitMs);
-      if (status >= 200 && status < 300) return JSON.parse(text);
+      if ((status >= 200 && status < 300) || answers.includes(status)) return JSON.parse(text);
       throw toError(status, text, host);
     } catch (error) {
       throw error instanceof AgentError ? error : unreachable(error, host);
     }
   };
   return {
-    get: (path, query = {}) => ask("GET", withQuery(path, query), undefined, readLimitMs),
+    get: (path, query = {}, answers = []) =>
+      ask("GET", withQuery(path, query), undefined, readLimitMs, answers),
     post: (path, body, limitMs) => ask("POST", path, body, limitMs),
     stream: async (path, query, take) => {
       try {

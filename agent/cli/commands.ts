@@ -4,6 +4,7 @@ import { containers } from "./commands/containers.ts";
 import { doctor } from "./commands/doctor.ts";
 import { events } from "./commands/events.ts";
 import { exec } from "./commands/exec.ts";
+import { health } from "./commands/health.ts";
 import { kill } from "./commands/kill.ts";
 import { ps } from "./commands/ps.ts";
 import { restart } from "./commands/restart.ts";
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   events,
   audit,
   doctor,
+  health,
 ];
 
 /** A row of the table of commands, as the help and the README print it. */

@@ -261,7 +261,7 @@ export const readiness = z.object({
   reason: z.string().nullable(),
   snapshotAgeSeconds: z.number().nullable(),
   runtimes: z.array(runtime),
-});
+}) satisfies z.ZodType<api.Readiness>;
 
 export const problemDocument = z.looseObject({
   type: z.string(),

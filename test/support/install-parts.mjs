@@ -28,6 +28,7 @@ const parts = {
     package: "prometheus-process-exporter",
     isThere: () => existsSync("/usr/bin/prometheus-process-exporter"),
   },
+  "docker-compose": { package: "docker-compose", isThere: () => existsSync("/usr/bin/docker-compose") },
 };
 
 const policy = "/usr/sbin/policy-rc.d";

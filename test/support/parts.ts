@@ -9,7 +9,8 @@ export type Part =
   | "tini"
   | "systemd"
   | "nodeExporter"
-  | "process-exporter";
+  | "process-exporter"
+  | "docker-compose";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 
