@@ -55,8 +55,15 @@ const settings = {
     "web.listen-address",
     "HOST:PORT",
     "127.0.0.1:10776",
-    "Where HTTP listens; it answers reads only.",
+    "Where HTTP listens; without --web.config.file it answers reads only.",
     asListenAddress,
+  ),
+  webConfigFile: setting(
+    "web.config.file",
+    "FILE",
+    "",
+    "TLS, users and roles for TCP: the file of Prometheus's exporter-toolkit, with pidward_roles besides.",
+    asOptionalPath,
   ),
   webTelemetryPath: setting("web.telemetry-path", "PATH", "/metrics", "Path of the metrics.", asUrlPath),
   controlSocket: setting(

@@ -2,15 +2,17 @@ import type { AuditRecord, Finding } from "./api.ts";
 import { assembleApp } from "./assemble-app.ts";
 import { assembleControl } from "./assemble-control.ts";
 import { loadGroupRules } from "./assemble-groups.ts";
-import { assembleHost, type Host } from "./assemble-host.ts";
+import { assembleHost, type Host, monotonicMs } from "./assemble-host.ts";
+import { examineExposure, listenWeb } from "./assemble-web.ts";
 import type { Config } from "./config.ts";
 import { type Audit, createAudit } from "./control/audit.ts";
 import { createAuditFile } from "./control/audit-file.ts";
 import { AgentError, reasonOf } from "./errors.ts";
+import { createSocketAccess } from "./http/actor.ts";
 import { createApp } from "./http/app.ts";
 import { createAttachDoor } from "./http/attach.ts";
-import { type Listener, listenTcp, listenUnix } from "./http/servers.ts";
-import { examineHost } from "./inventory/doctor.ts";
+import { type Listener, listenUnix } from "./http/servers.ts";
+import { examineHost, exposureRemedy } from "./inventory/doctor.ts";
 import type { Logger } from "./log.ts";
 import type { Snapshot } from "./model.ts";
 import { loadSyscalls, type Syscalls } from "./syscalls.ts";
@@ -34,7 +36,8 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
   const audit = assembleAudit(config, host, log);
   const control = assembleControl(config, host, syscalls, audit, log);
   const parts = assembleApp(config, host, control, audit, syscalls, version, log);
-  const door = createAttachDoor(parts, "all");
+  const socketAccess = createSocketAccess(parts);
+  const door = createAttachDoor(parts, socketAccess);
   const listeners: Listener[] = [];
   const stop = async (): Promise<void> => {
     host.events.close();
@@ -54,14 +57,15 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
     host.exitWatch.start();
     await reportUnfinished(audit.reportUnfinished, log);
     introduce(config, host, snapshot, examine(config, host, syscallsReason), log, version);
-    const { host: address, port } = config.webListenAddress;
-    listeners.push(await listenUnix(createApp(parts, "all"), config.controlSocket, door.upgrade));
-    listeners.push(await listenTcp(createApp(parts, "read"), address, port));
+    const web = await listenWeb(config, parts, log, monotonicMs, host.own.webConfigRead);
+    listeners.push(web);
+    listeners.push(await listenUnix(createApp(parts, socketAccess), config.controlSocket, door.upgrade));
+    for (const warning of web.warnings) log.warn(warning, { remedy: exposureRemedy });
   } catch (error) {
     await stop();
     throw error;
   }
-  const [socket, web] = listeners;
+  const [web, socket] = listeners;
   log.info("listening", { web: web?.address, control: socket?.address, telemetry: config.webTelemetryPath });
   return { stop };
 }
@@ -118,6 +122,7 @@ function examine(config: Config, host: Host, syscallsReason: string | null): rea
     eventsReason: host.eventSource.reason,
     runtimes: host.runtimes.map((runtime) => runtime.status()),
     syscallsReason,
+    exposure: examineExposure(config),
   });
 }
 

@@ -59,7 +59,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   // The compatible families are tables over what source reads.
   metrics: ["model", "metric-choice", "named-groups", "source"],
-  http: ["model", "api", "errors", "log", "metric-choice", "nearest", "metrics"],
+  http: ["model", "api", "errors", "log", "metric-choice", "nearest", "spans", "metrics"],
   cli: ["model", "api", "errors", "flags", "nearest", "spans"],
 };
 
@@ -68,6 +68,7 @@ const wiring: ReadonlySet<string> = new Set([
   "run-agent",
   "assemble-host",
   "assemble-control",
+  "assemble-web",
   "assemble-exec",
   "assemble-namespaces",
   "assemble-app",
@@ -92,7 +93,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "string-argv": ["control"],
   "string-width": ["cli"],
   "fastest-levenshtein": ["nearest"],
-  yaml: ["inventory"],
+  yaml: ["inventory", "http"],
+  bcrypt: ["http"],
   re2js: ["inventory"],
 };
 

@@ -3,6 +3,7 @@ import https from "node:https";
 import net from "node:net";
 import type { WebSocket } from "ws";
 import { AgentError, type ErrorCode, errorCatalogue, reasonOf, systemCode } from "../errors.ts";
+import type { Credentials } from "./credentials.ts";
 
 /** Fields that are undefined are left out; those with several values stand there several times. */
 export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -26,10 +27,10 @@ const maxAnswerBytes = 64 << 20;
 
 /**
  * @param host `unix:///run/pidward/pidward.sock` or `http(s)://host:port`
- * @throws AgentError `bad_request` for another form
+ * @throws AgentError `bad_request` for another form, and for a token that would cross the network in the clear
  */
-export function createApiClient(host: string): ApiClient {
-  const target = readHost(host);
+export function createApiClient(host: string, credentials: Credentials = {}): ApiClient {
+  const target = readHost(host, credentials);
   const ask = async <T>(
     method: string,
     path: string,
@@ -70,8 +71,9 @@ export function createApiClient(host: string): ApiClient {
 /** Only terminals need the library. */
 async function openSocket(target: Target, path: string, host: string): Promise<WebSocket> {
   const { WebSocket: Socket } = await import("ws");
-  const { socketPath } = target.options;
-  const options = { perMessageDeflate: false };
+  const { socketPath, headers, ca, cert, key } = target.options;
+  const tls = { ...(ca === undefined ? {} : { ca }), ...(cert === undefined ? {} : { cert, key }) };
+  const options = { perMessageDeflate: false, headers, ...tls };
   const socket =
     typeof socketPath === "string"
       ? new Socket(`ws://pidward${path}`, {
@@ -113,7 +115,12 @@ function readStream(
   take: (data: string) => void,
 ): Promise<{ status: number; text: string } | undefined> {
   return new Promise((resolve, reject) => {
-    const options = { ...target.options, path, agent: false, headers: { accept: "text/event-stream" } };
+    const options = {
+      ...target.options,
+      path,
+      agent: false,
+      headers: { ...target.options.headers, accept: "text/event-stream" },
+    };
     const request = target.module.get(options, (response) => {
       const status = response.statusCode ?? 0;
       let text = "";
@@ -140,19 +147,30 @@ function readStream(
 
 interface Target {
   readonly module: typeof http | typeof https;
-  readonly options: http.RequestOptions;
+  /** With headers that each request bears. */
+  readonly options: https.RequestOptions & { readonly headers: Readonly<Record<string, string>> };
 }
 
-function readHost(host: string): Target {
+function readHost(host: string, { token, ...tls }: Credentials): Target {
   if (host.startsWith("unix:///")) {
-    return { module: http, options: { socketPath: host.slice("unix://".length), host: "pidward" } };
+    return {
+      module: http,
+      options: { socketPath: host.slice("unix://".length), host: "pidward", headers: {} },
+    };
   }
   const url = URL.canParse(host) ? new URL(host) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
     throw new AgentError("bad_request", `--host: "${host}" is neither unix:///path nor http(s)://host:port`);
   }
-  const module = url.protocol === "https:" ? https : http;
-  return { module, options: { hostname: url.hostname.replace(/^\[|\]$/g, ""), port: url.port } };
+  const isSecure = url.protocol === "https:";
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  if (token !== undefined && !isSecure && !/^(localhost|::1|127(\.\d+){3})$/.test(hostname))
+    throw new AgentError("bad_request", `--host: a token is not sent to ${host} in the clear; use https://`);
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return {
+    module: isSecure ? https : http,
+    options: { hostname, port: url.port, headers, ...(isSecure ? tls : {}) },
+  };
 }
 
 function exchange(
@@ -163,7 +181,10 @@ function exchange(
   limitMs: number,
 ): Promise<{ status: number; text: string }> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
-  const headers = payload === undefined ? {} : { "content-type": "application/json" };
+  const headers = {
+    ...target.options.headers,
+    ...(payload === undefined ? {} : { "content-type": "application/json" }),
+  };
   const options = { ...target.options, method, path, headers, signal: AbortSignal.timeout(limitMs) };
   return new Promise((resolve, reject) => {
     const request = target.module.request(options, (response) => {
@@ -199,6 +220,10 @@ function isCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && Object.hasOwn(errorCatalogue, code);
 }
 
+/** Codes of OpenSSL's verification and of Node's check of names. */
+const untrusted =
+  /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME_INVALID|CERT_(UNTRUSTED|HAS_EXPIRED|NOT_YET_VALID)/;
+
 function unreachable(error: unknown, host: string): AgentError {
   const code = systemCode(error);
   const isLate =
@@ -215,6 +240,12 @@ function unreachable(error: unknown, host: string): AgentError {
       `no agent answers at ${host}; start one with "npm start" or "pidward agent", or name another with --host`,
     );
   }
+  if (code !== undefined && untrusted.test(code))
+    return new AgentError(
+      "unavailable",
+      `the certificate of ${host} is not trusted (${code}); name who has signed it by --ca`,
+      { cause: error },
+    );
   const why = isLate ? "no answer in time" : reasonOf(error);
   return new AgentError("unavailable", `asking ${host} failed: ${why}`, { cause: error });
 }

@@ -6,6 +6,7 @@ import { nearest } from "../nearest.ts";
 import { createApiClient } from "./api-client.ts";
 import type { Command, Flag, Stdio } from "./command.ts";
 import { commands } from "./commands.ts";
+import { credentialFlags, readCredentials } from "./credentials.ts";
 import { commandHelp, generalHelp, type SettingHelp } from "./help.ts";
 import type { Style } from "./table.ts";
 import { safe } from "./text.ts";
@@ -76,7 +77,7 @@ function helpOf(name: string, parts: CliParts): string {
 }
 
 function describe(command: Command): [string, string, readonly SettingHelp[]] {
-  const rows = [...command.flags, hostFlag].map((flag) => ({
+  const rows = [...command.flags, hostFlag, ...credentialFlags].map((flag) => ({
     flag: [flag.short && `-${flag.short},`, `--${flag.name}`, flag.value].filter(Boolean).join(" "),
     meaning: flag.repeatable === true ? `${flag.meaning}; may be repeated` : flag.meaning,
   }));
@@ -100,7 +101,7 @@ function runCommand(command: Command, argv: readonly string[], parts: CliParts):
     flags,
     repeated,
     beforeDashes,
-    api: createApiClient(host),
+    api: createApiClient(host, readCredentials(flags, parts.env)),
     table: { width: parts.columns, style: styleFor(parts) },
     out: parts.out,
     err: parts.err,
@@ -118,7 +119,7 @@ function readCommandLine(command: Command, argv: readonly string[]): Arguments {
       "bad_request",
       `the command to run stands behind --: ${command.name} ${command.args}`,
     );
-  const given = readArguments(argv, [...command.flags, hostFlag], `of ${command.name}`);
+  const given = readArguments(argv, [...command.flags, hostFlag, ...credentialFlags], `of ${command.name}`);
   const { args } = given;
   if (args.length < command.least)
     throw new AgentError("bad_request", `${command.name} needs ${command.args}`);

@@ -1,18 +1,53 @@
-import type { Socket } from "node:net";
-import type { Actor } from "../api.ts";
+import type { IncomingMessage } from "node:http";
 import { AgentError } from "../errors.ts";
+import type { Access, Caller } from "./access/access.ts";
+import { type Role, roles } from "./access/web-config.ts";
 import type { AppParts } from "./parts.ts";
 
-/** Who asks, by the kernel's word. */
-export function actorOf(socket: Socket, parts: AppParts): Actor {
+/** Who may write to the unix socket has all rights; who it is, is the kernel's word. */
+export function createSocketAccess(parts: AppParts): Access {
   const unknown = { uid: null, gid: null, pid: null, user: null };
-  return { ...(parts.peerOf(socket) ?? unknown), from: parts.controlAddress };
+  return {
+    hasUsers: () => true,
+    headers: () => ({}),
+    authenticate: async ({ socket }) => ({
+      role: "admin",
+      actor: { ...(parts.peerOf(socket) ?? unknown), from: parts.controlAddress },
+    }),
+  };
 }
 
-/** The refusal of what acts where only reads are answered. */
-export function noRights(path: string, parts: AppParts): AgentError {
-  return new AgentError(
+/** Without a web configuration everybody who reaches the listener may read, and nobody may act. */
+export function createReadAccess(): Access {
+  return {
+    hasUsers: () => false,
+    headers: () => ({}),
+    authenticate: async ({ socket }: IncomingMessage) => ({
+      role: "viewer",
+      actor: {
+        uid: null,
+        gid: null,
+        pid: null,
+        user: null,
+        from: `tcp://${socket.remoteAddress}:${socket.remotePort}`,
+      },
+    }),
+  };
+}
+
+/** @throws AgentError `no_rights` that says what would be needed */
+export function requireRole(
+  caller: Caller,
+  needed: Role,
+  path: string,
+  access: Access,
+  parts: AppParts,
+): void {
+  if (roles.indexOf(caller.role) >= roles.indexOf(needed)) return;
+  throw new AgentError(
     "no_rights",
-    `${path} acts, and this listener answers reads only; use the socket ${parts.controlAddress}`,
+    access.hasUsers()
+      ? `${path} needs the role ${needed}; ${caller.actor.user ?? "nobody in particular"} has the role ${caller.role}`
+      : `${path} acts, and this listener answers reads only; use the socket ${parts.controlAddress}`,
   );
 }

@@ -1,10 +1,12 @@
-import express, { type RequestHandler } from "express";
+import express, { type Request, type RequestHandler } from "express";
 import { AgentError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
-import { noRights } from "./actor.ts";
+import type { Access, Caller } from "./access/access.ts";
+import type { Role } from "./access/web-config.ts";
+import { requireRole } from "./actor.ts";
 import { createErrorHandler, methodNotAllowed } from "./error-handler.ts";
 import { describeApi } from "./openapi.ts";
-import type { AppParts, Rights } from "./parts.ts";
+import type { AppParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { containerRoutes } from "./routes/containers.ts";
@@ -56,20 +58,36 @@ export function listRoutes(parts: AppParts): readonly Route[] {
   return all;
 }
 
-/** The API as an express app. With `read`, what acts is refused before its body is read. */
-export function createApp(parts: AppParts, rights: Rights): express.Express {
+/** The API as an express app. Who may not do something is refused before the request's body is read. */
+export function createApp(parts: AppParts, access: Access): express.Express {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
   app.use((_request, response, next) => {
-    response.set({ "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" });
+    response.set({ "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", ...access.headers() });
     next();
   });
+  const callers = new WeakMap<Request, Caller>();
+  app.use(async (request, _response, next) => {
+    callers.set(request, await access.authenticate(request));
+    next();
+  });
+  const callerOf = (request: Request): Caller => {
+    const caller = callers.get(request);
+    if (caller === undefined) throw new AgentError("unauthorized", "nobody is known to ask");
+    return caller;
+  };
   const routes = listRoutes(parts);
   for (const one of routes) {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ":$1");
-    const before = one.acts === true ? [requireRights(rights, parts)] : [];
-    app[one.method](path, ...before, ...readersOf(one), handlerOf(one));
+    const allow = (needed: Role): RequestHandler => {
+      return (request, _response, next) => {
+        requireRole(callerOf(request), needed, request.path, access, parts);
+        next();
+      };
+    };
+    const before = one.role === undefined ? [] : [allow(one.role)];
+    app[one.method](path, ...before, ...readersOf(one), handlerOf(one, callerOf));
   }
   for (const path of new Set(routes.map((one) => one.path))) {
     const allowed = routes.filter((one) => one.path === path).map((one) => one.method.toUpperCase());
@@ -94,25 +112,15 @@ function readersOf({ body, maxBodyBytes = defaultBodyBytes }: Route): readonly R
   return [requireJson, express.json({ limit: maxBodyBytes, type: "application/json" })];
 }
 
-function handlerOf(one: Route): RequestHandler {
+function handlerOf(one: Route, callerOf: (request: Request) => Caller): RequestHandler {
   return async (request, response) => {
     const query = validate(one.query ?? noQuery, request.query, "query");
     const body = one.body === undefined ? undefined : validate(one.body, request.body, "body");
     const params = Object.fromEntries(
       Object.entries(request.params).map(([name, value]) => [name, String(value)]),
     );
-    const answer = await one.handle({ params, query, body, request, response });
+    const answer = await one.handle({ params, query, body, request, response, caller: callerOf(request) });
     if (answer !== undefined) response.json(answer);
-  };
-}
-
-function requireRights(rights: Rights, parts: AppParts): RequestHandler {
-  return (request, _response, next) => {
-    if (rights === "all") {
-      next();
-      return;
-    }
-    throw noRights(request.path, parts);
   };
 }
 

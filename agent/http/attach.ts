@@ -3,10 +3,11 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { AgentError } from "../errors.ts";
-import { actorOf, noRights } from "./actor.ts";
-import { toProblem } from "./error-handler.ts";
+import type { Access } from "./access/access.ts";
+import { requireRole } from "./actor.ts";
+import { problemHeaders, toProblem } from "./error-handler.ts";
 import { attachQuery } from "./exec-schemas.ts";
-import type { AppParts, Rights, TerminalSession } from "./parts.ts";
+import type { AppParts, TerminalSession } from "./parts.ts";
 import type { UpgradeListener } from "./servers.ts";
 import { type Bridge, bridgeTerminal } from "./terminal-bridge.ts";
 import { validate } from "./validate.ts";
@@ -26,7 +27,7 @@ const maxMessageBytes = 1 << 20;
  * Everything that can be wrong is told before the connection becomes a WebSocket, by a problem document.
  * @param heartbeatMs time between two pings; 30 s when left out
  */
-export function createAttachDoor(parts: AppParts, rights: Rights, heartbeatMs = 30_000): AttachDoor {
+export function createAttachDoor(parts: AppParts, access: Access, heartbeatMs = 30_000): AttachDoor {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -37,8 +38,10 @@ export function createAttachDoor(parts: AppParts, rights: Rights, heartbeatMs = 
   let isClosing = false;
   const connect = async (request: http.IncomingMessage, socket: Socket, head: Buffer): Promise<void> => {
     if (isClosing) throw leaving();
-    const query = readQuery(request, rights, parts);
-    const session = await parts.attach(query, actorOf(socket, parts));
+    const url = readUrl(request);
+    const caller = await access.authenticate(request);
+    requireRole(caller, "admin", path, access, parts);
+    const session = await parts.attach(readQuery(request, url), caller.actor);
     if (isClosing || socket.destroyed) {
       await session.close();
       throw leaving();
@@ -89,12 +92,16 @@ function leaving(): AgentError {
   return new AgentError("unavailable", "the agent is stopping");
 }
 
-/** @throws AgentError for what may not be, or is not, asked for */
-function readQuery(request: http.IncomingMessage, rights: Rights, parts: AppParts) {
+/** @throws AgentError for another place */
+function readUrl(request: http.IncomingMessage): URL {
   const url = new URL(request.url ?? "/", "http://pidward");
   if (url.pathname !== path)
     throw new AgentError("not_found", `no WebSocket at ${url.pathname}; there is one at ${path}`);
-  if (rights !== "all") throw noRights(path, parts);
+  return url;
+}
+
+/** @throws AgentError for what may not be, or is not, asked for */
+function readQuery(request: http.IncomingMessage, url: URL) {
   refuseForeignPage(request);
   refuseOther(request);
   return validate(attachQuery, groupQuery(url.searchParams), "query");
@@ -141,6 +148,7 @@ function refuse(socket: Duplex, error: AgentError): void {
       `Content-Length: ${Buffer.byteLength(body)}`,
       "Cache-Control: no-store",
       "X-Content-Type-Options: nosniff",
+      ...Object.entries(problemHeaders(error)).map(([name, value]) => `${name}: ${value}`),
       "Connection: close",
       "",
       body,

@@ -18,8 +18,20 @@ export function createErrorHandler(log: Logger): ErrorRequestHandler {
   };
 }
 
+/** What goes with a status (RFC 9110, sections 11.6.1 and 10.2.3). */
+export function problemHeaders(error: AgentError): Readonly<Record<string, string>> {
+  const { retryAfterSeconds } = error.details;
+  return {
+    ...(error.code === "unauthorized"
+      ? { "WWW-Authenticate": 'Basic realm="pidward", charset="UTF-8"' }
+      : {}),
+    ...(typeof retryAfterSeconds === "number" ? { "Retry-After": String(retryAfterSeconds) } : {}),
+  };
+}
+
 function sendProblem(response: Response, error: AgentError, status = error.status): void {
   response
+    .set(problemHeaders(error))
     .status(status)
     .type("application/problem+json")
     .send(JSON.stringify(toProblem(error, status)));

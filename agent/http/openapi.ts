@@ -16,7 +16,7 @@ export function describeApi(routes: readonly Route[], version: string): Readonly
       version,
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       description:
-        "Processes of a host by real PID and container. TCP answers reads only; the unix socket has all rights.",
+        "Processes of a host by real PID and container. The unix socket has all rights; TCP answers reads only, unless a web configuration gives roles.",
     },
     paths,
     components: { schemas: { Problem: toSchema(problemDocument) } },

@@ -93,6 +93,3 @@ export interface TerminalSession {
   /** Ends the command and what came from it. */
   readonly close: () => Promise<void>;
 }
-
-/** What a listener may do: `all` on the unix socket, `read` on TCP. */
-export type Rights = "all" | "read";

@@ -1,5 +1,7 @@
 import type { Request, Response } from "express";
 import type { z } from "zod";
+import type { Caller } from "./access/access.ts";
+import type { Role } from "./access/web-config.ts";
 
 /** What a handler is given: parts that the schemas have checked. */
 export interface RouteInput {
@@ -8,6 +10,7 @@ export interface RouteInput {
   readonly body: unknown;
   readonly request: Request;
   readonly response: Response;
+  readonly caller: Caller;
 }
 
 /** One way into the API. The routes of the app and its OpenAPI description are both made from these. */
@@ -20,8 +23,8 @@ export interface Route {
   readonly body?: z.ZodObject;
   /** Undefined: the handler answers by itself, with this kind of content. */
   readonly answer: z.ZodType | { readonly contentType: string };
-  /** It changes something: only with all rights. */
-  readonly acts?: true;
+  /** It changes something: the role that may. All others may be read by whoever may come in. */
+  readonly role?: Exclude<Role, "viewer">;
   /** Longest body in bytes; 64 KiB when left out. */
   readonly maxBodyBytes?: number;
   /** The connection becomes a WebSocket; the handler answers requests that do not ask for one. */

@@ -1,9 +1,12 @@
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import http, { type RequestListener } from "node:http";
+import https from "node:https";
 import net from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { AgentError, reasonOf, systemCode } from "../errors.ts";
+import type { Logger } from "../log.ts";
 
 /** A listener that runs. */
 export interface Listener {
@@ -20,9 +23,30 @@ export type UpgradeListener = (request: http.IncomingMessage, socket: Duplex, he
 const requestTimeoutMs = 30_000;
 const maxConnections = 256;
 
+/** What makes a TCP listener an HTTPS one. */
+export interface TlsListening {
+  readonly context: SecureContextOptions;
+  readonly requestCert: boolean;
+  /** What is wrong with the client's certificate; undefined: it may come in. */
+  readonly refuse: (socket: TLSSocket) => string | undefined;
+  readonly log: Pick<Logger, "debug">;
+}
+
+/** A TCP listener; with TLS its certificates can be changed while it runs. */
+export interface TcpListener extends Listener {
+  readonly setContext: (context: SecureContextOptions) => void;
+}
+
 /** @throws AgentError `unavailable` that names the address and the setting */
-export async function listenTcp(app: RequestListener, host: string, port: number): Promise<Listener> {
-  const server = createServer(app);
+export async function listenTcp(
+  app: RequestListener,
+  host: string,
+  port: number,
+  upgrade?: UpgradeListener,
+  tls?: TlsListening,
+): Promise<TcpListener> {
+  const server = tls === undefined ? createServer(app) : createTlsServer(app, tls);
+  if (upgrade !== undefined) server.on("upgrade", upgrade);
   const wanted = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   try {
     await listen(server, host === "" ? { port } : { host, port });
@@ -34,7 +58,13 @@ export async function listenTcp(app: RequestListener, host: string, port: number
   }
   const bound = server.address();
   const actual = typeof bound === "object" && bound !== null ? bound.port : port;
-  return { address: `${host.includes(":") ? `[${host}]` : host}:${actual}`, close: closing(server) };
+  return {
+    address: `${host.includes(":") ? `[${host}]` : host}:${actual}`,
+    close: closing(server),
+    setContext: (context) => {
+      if (server instanceof https.Server) server.setSecureContext(context);
+    },
+  };
 }
 
 /**
@@ -102,7 +132,31 @@ function createServer(app: RequestListener): http.Server {
   return server;
 }
 
-function listen(server: http.Server, where: net.ListenOptions): Promise<void> {
+function createTlsServer(
+  app: RequestListener,
+  { context, requestCert, refuse, log }: TlsListening,
+): https.Server {
+  // Who shows no certificate, or a wrong one, is refused below: what is allowed can change while the server runs.
+  const options = { ...context, requestCert, rejectUnauthorized: false };
+  const server = https.createServer(
+    { ...options, requestTimeout: requestTimeoutMs, headersTimeout: 10_000 },
+    app,
+  );
+  server.maxConnections = maxConnections;
+  // Before the HTTP server's own, so that no request of such a client is read.
+  server.prependListener("secureConnection", (socket: TLSSocket) => {
+    const reason = refuse(socket);
+    if (reason === undefined) return;
+    log.debug("a TLS client was refused", { from: socket.remoteAddress ?? "", reason });
+    socket.destroy();
+  });
+  server.on("tlsClientError", (error, socket) => {
+    log.debug("a TLS handshake failed", { from: socket.remoteAddress ?? "", reason: reasonOf(error) });
+  });
+  return server;
+}
+
+function listen(server: http.Server | https.Server, where: net.ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(where, () => {
@@ -112,7 +166,7 @@ function listen(server: http.Server, where: net.ListenOptions): Promise<void> {
   });
 }
 
-function closing(server: http.Server): (graceMs: number) => Promise<void> {
+function closing(server: http.Server | https.Server): (graceMs: number) => Promise<void> {
   return (graceMs) =>
     new Promise((resolve) => {
       const late = setTimeout(() => server.closeAllConnections(), graceMs);

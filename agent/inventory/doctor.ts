@@ -27,7 +27,11 @@ export interface DoctorParts {
   readonly runtimes: readonly RuntimeRecord[];
   /** Why system calls cannot be made directly; null when they can. */
   readonly syscallsReason: string | null;
+  /** What is open over TCP that should not be, in words. */
+  readonly exposure: readonly string[];
 }
+
+export const exposureRemedy = "give it TLS and users by --web.config.file, or listen on 127.0.0.1";
 
 /** Says line by line what this host gives, what is missing and how to give it. */
 export function examineHost(parts: DoctorParts): readonly Finding[] {
@@ -42,6 +46,9 @@ export function examineHost(parts: DoctorParts): readonly Finding[] {
     examineSyscalls(parts),
     examineSource(parts),
     examineEvents(parts),
+    ...parts.exposure.map(
+      (message): Finding => ({ subject: "network", level: "warning", message, remedy: exposureRemedy }),
+    ),
   ];
 }
 

@@ -26,6 +26,8 @@ export interface OwnMetrics {
   /** Of a compatible group, in its last rendering. */
   seriesDropped(family: string, count: number): void;
   cgroupsLeftOut(count: number): void;
+  /** @param isGood whether the web configuration that was read last can be used */
+  webConfigRead(isGood: boolean): void;
   /** In OpenMetrics the text ends with `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
 }
@@ -97,6 +99,18 @@ export const ownFamilies = {
     help: "Series of a compatible family left out of its last rendering because of --metrics.max-series.",
     labels: ["family"],
   },
+  webConfigGood: {
+    name: "pidward_web_config_last_reload_successful",
+    type: "gauge",
+    help: "Whether the web configuration, as it was read last, is in use; 0 also without one.",
+    labels: [],
+  },
+  webConfigReadAt: {
+    name: "pidward_web_config_last_reload_success_timestamp_seconds",
+    type: "gauge",
+    help: "When the web configuration in use was read.",
+    labels: [],
+  },
   cgroupsLeftOut: {
     name: "pidward_cgroups_left_out",
     type: "gauge",
@@ -129,6 +143,8 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   const auditFailures = new Counter(settings(ownFamilies.auditFailures));
   const collectorFailures = new Counter(settings(ownFamilies.collectorFailures));
   const familyDropped = new Gauge(settings(ownFamilies.familyDropped));
+  const webConfigGood = new Gauge(settings(ownFamilies.webConfigGood));
+  const webConfigReadAt = new Gauge(settings(ownFamilies.webConfigReadAt));
   const cgroupsLeftOut = new Gauge(settings(ownFamilies.cgroupsLeftOut));
   new Gauge(settings(ownFamilies.source))
     .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
@@ -166,6 +182,10 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     auditFailed: () => auditFailures.inc(),
     collectorFailed: (collector) => collectorFailures.inc({ collector }),
     seriesDropped: (family, count) => familyDropped.set({ family }, count),
+    webConfigRead: (isGood) => {
+      webConfigGood.set(isGood ? 1 : 0);
+      if (isGood) webConfigReadAt.set(Date.now() / 1000);
+    },
     cgroupsLeftOut: (count) => cgroupsLeftOut.set(count),
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
     render: (format) => (format === "text" ? registry : open).metrics(),

@@ -7,6 +7,7 @@ import zlib from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { ProcessQuery, SignalRequest } from "../../agent/api.ts";
 import { AgentError } from "../../agent/errors.ts";
+import { createReadAccess, createSocketAccess } from "../../agent/http/actor.ts";
 import { createApp, listRoutes } from "../../agent/http/app.ts";
 import type { AppParts } from "../../agent/http/parts.ts";
 import { prefersOpenMetrics } from "../../agent/http/routes/metrics.ts";
@@ -80,8 +81,8 @@ let reads: Listener;
 let acts: Listener;
 const socket = path.join(folder, "new/pidward.sock");
 beforeAll(async () => {
-  reads = await listenTcp(createApp(parts, "read"), "127.0.0.1", 0);
-  acts = await listenUnix(createApp(parts, "all"), socket);
+  reads = await listenTcp(createApp(parts, createReadAccess()), "127.0.0.1", 0);
+  acts = await listenUnix(createApp(parts, createSocketAccess(parts)), socket);
 });
 afterAll(async () => {
   await Promise.all([reads.close(100), acts.close(100)]);
@@ -260,7 +261,7 @@ test("the description has every route, and each of its references is there", asy
 
 test("the socket is for its owner and group only, and a path in the way is named", async () => {
   expect(statSync(socket).mode & 0o777).toBe(0o660);
-  const app = createApp(parts, "all");
+  const app = createApp(parts, createSocketAccess(parts));
   await expect(listenUnix(app, socket)).rejects.toMatchObject({
     message: expect.stringContaining("another agent"),
   });
@@ -287,7 +288,10 @@ test("closing finishes what is under way and takes nothing new", async () => {
     await slow;
     return [];
   };
-  const listener = await listenUnix(createApp({ ...parts, audit: { ...parts.audit, tail } }, "all"), own);
+  const listener = await listenUnix(
+    createApp({ ...parts, audit: { ...parts.audit, tail } }, createSocketAccess(parts)),
+    own,
+  );
   const answer = ask("GET", "/api/v1/audit", { socketPath: own });
   await underWay;
   const closed = listener.close(10_000);

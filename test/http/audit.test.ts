@@ -14,6 +14,7 @@ import { type Listener, listenUnix } from "../../agent/http/servers.ts";
 import { validate } from "../../agent/http/validate.ts";
 import { silentLogger } from "../../agent/log.ts";
 import { waitFor } from "../support/wait-for.ts";
+import { nobody } from "./nobody.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-audit-"));
 const socketPath = path.join(folder, "audit.sock");
@@ -64,7 +65,7 @@ beforeAll(async () => {
   const app = express();
   app.get(where, async (request, response) => {
     const query = validate(schema, request.query, "query");
-    const answer = await handle({ params: {}, query, body: undefined, request, response });
+    const answer = await handle({ params: {}, query, body: undefined, request, response, caller: nobody });
     if (answer !== undefined) response.json(answer);
   });
   app.use(createErrorHandler(log));

@@ -14,6 +14,7 @@ import { validate } from "../../agent/http/validate.ts";
 import { createEventJournal, type NewEvent } from "../../agent/inventory/event-journal.ts";
 import { silentLogger } from "../../agent/log.ts";
 import { waitFor } from "../support/wait-for.ts";
+import { nobody } from "./nobody.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-events-"));
 const socketPath = path.join(folder, "events.sock");
@@ -33,7 +34,7 @@ beforeAll(async () => {
   const app = express();
   app.get(where, (request, response) => {
     const query = validate(schema, request.query, "query");
-    return handle({ params: {}, query, body: undefined, request, response });
+    return handle({ params: {}, query, body: undefined, request, response, caller: nobody });
   });
   app.use(createErrorHandler(log));
   listener = await listenUnix(app, socketPath);

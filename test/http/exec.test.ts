@@ -6,6 +6,7 @@ import { PassThrough } from "node:stream";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { AttachQuery, ExecAnswer, ExecRequest } from "../../agent/api.ts";
 import { AgentError } from "../../agent/errors.ts";
+import { createReadAccess, createSocketAccess } from "../../agent/http/actor.ts";
 import { createApp } from "../../agent/http/app.ts";
 import { type AttachDoor, createAttachDoor } from "../../agent/http/attach.ts";
 import type { AppParts, TerminalSession } from "../../agent/http/parts.ts";
@@ -88,11 +89,11 @@ const done: ExecAnswer = {
 let door: AttachDoor;
 let listeners: Listener[];
 beforeAll(async () => {
-  door = createAttachDoor(parts, "all", 100);
-  const reads = createAttachDoor(parts, "read");
+  door = createAttachDoor(parts, createSocketAccess(parts), 100);
+  const reads = createAttachDoor(parts, createReadAccess());
   listeners = [
-    await listenUnix(createApp(parts, "all"), socketPath, door.upgrade),
-    await listenUnix(createApp(parts, "read"), readsPath, reads.upgrade),
+    await listenUnix(createApp(parts, createSocketAccess(parts)), socketPath, door.upgrade),
+    await listenUnix(createApp(parts, createReadAccess()), readsPath, reads.upgrade),
   ];
 });
 afterAll(async () => {
@@ -314,9 +315,9 @@ test("a client that gives no sign of life is gone", async () => {
 });
 
 test("closing the door tells every client and takes no more", async () => {
-  const own = createAttachDoor(parts, "all");
+  const own = createAttachDoor(parts, createSocketAccess(parts));
   const file = path.join(folder, "closing.sock");
-  const listener = await listenUnix(createApp(parts, "all"), file, own.upgrade);
+  const listener = await listenUnix(createApp(parts, createSocketAccess(parts)), file, own.upgrade);
   const terminal = await TestTerminal.open(file, query);
   if (!(terminal instanceof TestTerminal)) throw new Error(terminal.body);
   await own.close();

@@ -28,6 +28,8 @@ const parts = {
     package: "prometheus-process-exporter",
     isThere: () => existsSync("/usr/bin/prometheus-process-exporter"),
   },
+  // Makes the certificates that TLS is tried with.
+  openssl: { package: "openssl", isThere: () => existsSync("/usr/bin/openssl") },
   "docker-compose": { package: "docker-compose", isThere: () => existsSync("/usr/bin/docker-compose") },
 };
 

@@ -10,7 +10,8 @@ export type Part =
   | "systemd"
   | "nodeExporter"
   | "process-exporter"
-  | "docker-compose";
+  | "docker-compose"
+  | "openssl";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 

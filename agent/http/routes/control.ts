@@ -1,5 +1,4 @@
 import { signalAnswer, signalRequest } from "../act-schemas.ts";
-import { actorOf } from "../actor.ts";
 import type { AppParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { restartAnswer, restartRequest } from "../schemas.ts";
@@ -12,8 +11,8 @@ export function controlRoutes(parts: AppParts): readonly Route[] {
       summary: "Send a signal and wait for the end, or have processes stopped by who would start them again",
       body: signalRequest,
       answer: signalAnswer,
-      acts: true,
-      handle: ({ body, request }) => parts.signal(body, actorOf(request.socket, parts)),
+      role: "operator",
+      handle: ({ body, caller }) => parts.signal(body, caller.actor),
     }),
     route({
       method: "post",
@@ -21,8 +20,8 @@ export function controlRoutes(parts: AppParts): readonly Route[] {
       summary: "Restart a program, a process or a container, and wait until the new one has settled",
       body: restartRequest,
       answer: restartAnswer,
-      acts: true,
-      handle: ({ body, request }) => parts.restart(body, actorOf(request.socket, parts)),
+      role: "operator",
+      handle: ({ body, caller }) => parts.restart(body, caller.actor),
     }),
   ];
 }

@@ -1,6 +1,5 @@
 import type { Response } from "express";
 import { AgentError } from "../../errors.ts";
-import { actorOf } from "../actor.ts";
 import { attachQuery, execAnswer, execRequest } from "../exec-schemas.ts";
 import type { AppParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
@@ -17,10 +16,9 @@ export function execRoutes(parts: AppParts): readonly Route[] {
         "Run a command in a container: an argument vector, no shell, both outputs apart and byte-exact",
       body: execRequest,
       answer: execAnswer,
-      acts: true,
+      role: "admin",
       maxBodyBytes,
-      handle: ({ body, request, response }) =>
-        parts.exec(body, actorOf(request.socket, parts), whenGone(response)),
+      handle: ({ body, caller, response }) => parts.exec(body, caller.actor, whenGone(response)),
     }),
     route({
       method: "get",
@@ -29,7 +27,7 @@ export function execRoutes(parts: AppParts): readonly Route[] {
         "WebSocket: a terminal in a container. Binary messages are its bytes; text messages are JSON: resize, exit, error",
       query: attachQuery,
       answer: { contentType: "text/plain" },
-      acts: true,
+      role: "admin",
       upgrades: true,
       handle: () => {
         throw new AgentError("bad_request", "/api/v1/attach takes WebSockets only (Upgrade: websocket)");
