@@ -7,6 +7,7 @@ import { type ContainerResolver, containerCgroups, createContainerResolver } fro
 import { AgentError } from "./errors.ts";
 import { createEventJournal, type EventJournal } from "./inventory/event-journal.ts";
 import { createExitWatch, type ExitWatch } from "./inventory/exit-watch.ts";
+import { listFeatures, readOwnRights } from "./inventory/features.ts";
 import { createManagedPrograms, type ManagedPrograms } from "./inventory/managed-programs.ts";
 import { createOomWatch } from "./inventory/oom-watch.ts";
 import { defaultRules, type GroupRule } from "./inventory/process-groups/rules.ts";
@@ -128,12 +129,21 @@ export function assembleHost(
   };
   const runtimes = [createDockerRuntime({ endpoint: config.dockerSocket, log })];
   const resolver = createContainerResolver(runtimes);
+  const rights = readOwnRights(config.pathProcfs);
   const own = createOwnMetrics({
     version,
     source: source.name,
     sourceReason,
     events: eventSource,
     runtimes: () => runtimes.map((runtime) => runtime.status()),
+    features: () =>
+      listFeatures({
+        ...rights,
+        hasSyscalls: syscalls !== undefined,
+        isEngineThere: runtimes.some((runtime) => runtime.status().available),
+        source: source.name,
+        eventsSource: eventSource.name,
+      }),
   });
   const files = createProcessFiles(config.pathProcfs);
   const inside: InsideRunner = { run: undefined };

@@ -15,6 +15,7 @@ import { type Listener, listenUnix } from "./http/servers.ts";
 import { examineHost, exposureRemedy } from "./inventory/doctor.ts";
 import type { Logger } from "./log.ts";
 import type { Snapshot } from "./model.ts";
+import { createServiceNotice } from "./service-notice.ts";
 import { loadSyscalls, type Syscalls } from "./syscalls.ts";
 
 /** How long requests under way may take when the agent is asked to end. */
@@ -39,7 +40,15 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
   const socketAccess = createSocketAccess(parts);
   const door = createAttachDoor(parts, socketAccess);
   const listeners: Listener[] = [];
+  const notice = createServiceNotice({
+    env: process.env,
+    syscalls,
+    pid: process.pid,
+    isAlive: () => Date.now() - (host.scanner.latest()?.takenAt ?? 0) < parts.maxSnapshotAgeMs,
+    log,
+  });
   const stop = async (): Promise<void> => {
+    notice.stopping();
     host.events.close();
     audit.close();
     await door.close();
@@ -67,6 +76,7 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
   }
   const [web, socket] = listeners;
   log.info("listening", { web: web?.address, control: socket?.address, telemetry: config.webTelemetryPath });
+  notice.ready(`listening on ${web?.address} and ${socket?.address}, processes by ${host.source.name}`);
   return { stop };
 }
 

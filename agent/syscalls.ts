@@ -57,6 +57,11 @@ export interface Syscalls {
    * @throws AgentError `unavailable` with the errno; it needs CAP_SYS_ADMIN and Linux 5.12
    */
   readonly openReadOnlyMount: (path: string) => number;
+  /**
+   * sendto(2) on a datagram socket of unix(7) that is made for it, never waiting.
+   * @param path a file, or an abstract name behind `@`; @throws AgentError `unavailable` with the errno
+   */
+  readonly sendDatagram: (path: string, message: Buffer) => void;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
 }
@@ -128,6 +133,10 @@ const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
 /** struct sockaddr_in { u16 family; be16 port; u8 address[4]; u8 zero[8] } of ip(7) */
 const inetAddressBytes = 16;
 
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000;
+const MSG_NOSIGNAL = 0x4000;
+
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0o2000000 | 0o4000;
 const SO_RCVBUF = 8;
@@ -161,6 +170,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const bind = libc.func("bind", "int", ["int", "void *", "uint"]);
     const setsockopt = libc.func("setsockopt", "int", ["int", "int", "int", "void *", "uint"]);
     const send = libc.func("send", "long", ["int", "void *", "size_t", "int"]);
+    const sendto = libc.func("sendto", "long", ["int", "void *", "size_t", "int", "void *", "uint"]);
     const adjtimex = libc.func("adjtimex", "int", ["void *"]);
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
@@ -264,6 +274,19 @@ export async function loadSyscalls(): Promise<Syscalls> {
             isOpen = false;
           },
         };
+      },
+      sendDatagram: (path, message) => {
+        const name = Buffer.from(path.replace(/^@/, "\0"));
+        // struct sockaddr_un { u16 family; char path[108] }
+        const target = Buffer.concat([Buffer.from([AF_UNIX, 0]), name]);
+        if (os.endianness() === "BE") target.writeUInt16BE(AF_UNIX, 0);
+        if (name.length > 107) throw new AgentError("unavailable", `${path} is longer than 107 bytes`);
+        const fd: number = socket(AF_UNIX, SOCK_DGRAM_CLOEXEC_NONBLOCK, 0);
+        if (fd < 0) throw new AgentError("unavailable", `a socket was refused: ${errno()}`);
+        const sent = sendto(fd, message, message.length, MSG_NOSIGNAL, target, target.length);
+        const code = errno();
+        closeSync(fd);
+        if (sent < 0) throw new AgentError("unavailable", `sending to ${path} was refused: ${code}`);
       },
       connectInNetwork: (namespaceFd, address, port) => {
         const home = openSync("/proc/thread-self/ns/net", "r");

@@ -23,6 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ["model"],
   config: ["errors", "flags", "log", "metric-choice", "setting-parsers"],
   "host-root": [],
+  "service-notice": ["errors", "log", "syscalls"],
   "netlink-batch": [],
   errno: [],
   syscalls: ["errno", "errors", "netlink-batch"],

@@ -13,7 +13,13 @@ export interface OwnMetricsParts {
     readonly lost: () => number;
   };
   /** Asked at each rendering. */
-  readonly runtimes: () => readonly { readonly name: string; readonly available: boolean }[];
+  readonly runtimes: () => readonly Availability[];
+  readonly features: () => readonly Availability[];
+}
+
+interface Availability {
+  readonly name: string;
+  readonly available: boolean;
 }
 
 /** What the agent reports of itself, by prom-client in a registry of its own. */
@@ -123,6 +129,12 @@ export const ownFamilies = {
     help: "Whether the container runtime answers.",
     labels: ["runtime"],
   },
+  features: {
+    name: "pidward_feature_available",
+    type: "gauge",
+    help: "Whether the agent's rights and this host allow it: see doctor for what is missing.",
+    labels: ["feature"],
+  },
 } as const satisfies Record<string, Family>;
 
 export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
@@ -165,6 +177,12 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     collect() {
       this.reset();
       for (const { name, available } of parts.runtimes()) this.labels(name).set(available ? 1 : 0);
+    },
+  });
+  new Gauge({
+    ...settings(ownFamilies.features),
+    collect() {
+      for (const { name, available } of parts.features()) this.labels(name).set(available ? 1 : 0);
     },
   });
   // A registry has one content type: the same metrics stand in a second one for OpenMetrics.

@@ -33,7 +33,11 @@ command=/bin/sh -c 'exit 7'
 startretries=0
 `;
 
-/** Containers under load, one with a process manager that gave a program up, one that fails, one short of memory. */
+/** Makes an interface of its own, since the tests' engine gives none, and sends on it. */
+const chatter =
+  "ip link add eth9 type bridge && ip addr add 10.9.9.1/24 dev eth9 && ip link set eth9 up && while :; do arping -c 1 -w 1 -I eth9 10.9.9.2; sleep 1; done";
+
+/** Containers under load, one with a process manager that gave a program up, one that fails, one short of memory, one with a network. */
 async function makeScene(): Promise<void> {
   await makeManagersImage(containers.docker);
   writeFileSync(path.join(scratch, "supervisord.conf"), supervisordConfig);
@@ -48,6 +52,10 @@ async function makeScene(): Promise<void> {
     containers.run({
       argv: ["sh", "-c", "while :; do :; done"],
       host: { CpuPeriod: 100_000, CpuQuota: 10_000 },
+    }),
+    containers.run({
+      argv: ["sh", "-c", chatter],
+      host: { CapAdd: ["NET_ADMIN", "NET_RAW"] },
     }),
     containers.run({
       argv: ["sh", "-c", "sleep 1; exit 3"],

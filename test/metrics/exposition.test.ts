@@ -198,6 +198,7 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
   expect(values.get('pidward_source_info{"source":"procfs","reason":"no rights"}')).toBe(1);
   expect(values.get('pidward_events_source_info{"source":"connector","reason":"no rights"}')).toBe(1);
   expect(values.get("pidward_events_lost_total{}")).toBe(5);
+  expect(values.get('pidward_feature_available{"feature":"bpf"}')).toBe(0);
   expect(values.get("pidward_scan_duration_seconds_count{}")).toBe(1);
   const open = await own.render("openmetrics");
   expect(open.endsWith("# EOF\n")).toBe(true);
