@@ -183,6 +183,7 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
     sourceReason: "no rights\nlog",
     events: { name: "connector", reason: "no rights", lost: () => 5 },
     runtimes,
+    features: () => [{ name: "bpf", available: false }],
   });
   own.scanned({ scanSeconds: 0.02, problems: degradedScene().problems });
   own.acted("signal", "none", "done");
