@@ -15,6 +15,7 @@ module.exports = {
     {
       ...shared,
       displayName: "unit",
+      setupFiles: ["<rootDir>/test/support/fuzz-setup.ts"],
       testMatch: ["<rootDir>/test/**/*.test.ts"],
       testPathIgnorePatterns: ["<rootDir>/test/integration/"],
     },
