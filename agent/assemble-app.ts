@@ -105,6 +105,7 @@ export function assembleApp(
     attach: control.attach,
     events: host.events,
     audit,
+    onRefused: host.own.readRefused,
     maxSnapshotAgeMs: Math.max(10_000, 5 * config.scanInterval),
     now: Date.now,
     version,

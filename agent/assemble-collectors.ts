@@ -4,7 +4,10 @@ import type { Config } from "./config.ts";
 import type { ContainerLayers, ContainerRuntime } from "./containers/runtime.ts";
 import type { Logger } from "./log.ts";
 import { listNodeCollectors } from "./metrics/compat/node/collectors.ts";
-import { createNamedProcessCollectors, type NamedProcessParts } from "./metrics/compat/process-exporter.ts";
+import {
+  createNamedProcessCollectors,
+  type NamedProcessReadings,
+} from "./metrics/compat/process-exporter.ts";
 import type { Collector } from "./metrics/samples.ts";
 import type { SeriesShares } from "./metrics/series-shares.ts";
 import type { KernelUnits } from "./model.ts";
@@ -22,7 +25,7 @@ export interface CollectorHost {
   readonly monotonicMs: () => number;
   readonly runtimes: readonly (Pick<ContainerRuntime, "status" | "list"> & ContainerLayers)[];
   /** What is summed for namedprocess_*; undefined while nobody wants it. */
-  readonly groups: Omit<NamedProcessParts, "version" | "mostSeries"> | undefined;
+  readonly groups: NamedProcessReadings | undefined;
   /** How many series a group may have. */
   readonly shares: Pick<SeriesShares, "of">;
   readonly onCgroupsLeftOut: (count: number) => void;

@@ -8,7 +8,7 @@ import { defaultRules, type GroupRule } from "./inventory/process-groups/rules.t
 import { createThreadSums } from "./inventory/process-groups/thread-sums.ts";
 import { createUserNames } from "./inventory/users.ts";
 import type { Logger } from "./log.ts";
-import type { NamedProcessParts } from "./metrics/compat/process-exporter.ts";
+import type { NamedProcessReadings } from "./metrics/compat/process-exporter.ts";
 import { seriesOfGroup } from "./metrics/compat/process-exporter-families.ts";
 import type { KernelUnits } from "./model.ts";
 import { createBlockingReader } from "./source/procfs/blocking-reader.ts";
@@ -40,7 +40,7 @@ export async function loadGroupRules(config: Config, log: Logger): Promise<reado
 }
 
 /** The groups of processes, with what is read of them besides scans. */
-export interface AssembledGroups extends Omit<NamedProcessParts, "version" | "mostSeries"> {
+export interface AssembledGroups extends NamedProcessReadings {
   readonly groups: ProcessGroups;
   /** To be called after each scan. */
   observe(): void;

@@ -7,9 +7,10 @@ import { type ContainerResolver, containerCgroups, createContainerResolver } fro
 import { AgentError } from "./errors.ts";
 import { createEventJournal, type EventJournal } from "./inventory/event-journal.ts";
 import { createExitWatch, type ExitWatch } from "./inventory/exit-watch.ts";
-import { listFeatures, readOwnRights } from "./inventory/features.ts";
+import { type FeatureFacts, listFeatures } from "./inventory/features.ts";
 import { createManagedPrograms, type ManagedPrograms } from "./inventory/managed-programs.ts";
 import { createOomWatch } from "./inventory/oom-watch.ts";
+import { type OwnRights, readOwnRights } from "./inventory/own-rights.ts";
 import { defaultRules, type GroupRule } from "./inventory/process-groups/rules.ts";
 import { createScanner, type Scanner } from "./inventory/scanner.ts";
 import { createTracker } from "./inventory/tracker.ts";
@@ -26,6 +27,7 @@ import { readOomKills } from "./source/cgroupfs/oom-kills.ts";
 import { readResources } from "./source/cgroupfs/resources.ts";
 import { chooseSources } from "./source/choose-source.ts";
 import type { ProcessSource } from "./source/process-source.ts";
+import { createGuardedReader } from "./source/procfs/guarded-reader.ts";
 import { readKernelUnits } from "./source/procfs/kernel-units.ts";
 import { createProcessFiles, type ProcessFiles } from "./source/procfs/process-files.ts";
 import type { Syscalls } from "./syscalls.ts";
@@ -46,6 +48,10 @@ export interface Host {
   readonly inside: InsideRunner;
   readonly scrapes: ScrapeCache;
   readonly own: OwnMetrics;
+  /** Of the agent, as it was started. */
+  readonly rights: OwnRights;
+  /** What the features depend on, now. */
+  readonly featureFacts: () => FeatureFacts;
   readonly events: EventJournal;
   readonly exitWatch: ExitWatch;
   /** What namedprocess_* is made of; undefined while nobody wants it. */
@@ -111,13 +117,15 @@ export function assembleHost(
 ): Host {
   const units = readKernelUnits(config.pathProcfs, Date.now());
   const cgroups = detectCgroups(config.pathSysfs);
+  const commands = createGuardedReader();
   const { source, sourceReason, exits, exitsReason } = chooseSources({
     source: config.source,
     eventsSource: config.eventsSource,
     procRoot: config.pathProcfs,
     sysRoot: config.pathSysfs,
     units,
-    cgroups: createCgroupTexts(cgroups, monotonicMs),
+    cgroups: createCgroupTexts(cgroups),
+    commands,
     syscalls,
     now: Date.now,
     monotonicNs: () => Number(process.hrtime.bigint()),
@@ -129,23 +137,24 @@ export function assembleHost(
   };
   const runtimes = [createDockerRuntime({ endpoint: config.dockerSocket, log })];
   const resolver = createContainerResolver(runtimes);
-  const rights = readOwnRights(config.pathProcfs);
+  const rights = readOwnRights(config.pathProcfs, process.geteuid?.() ?? 0);
+  const featureFacts = (): FeatureFacts => ({
+    ...rights,
+    hasSyscalls: syscalls !== undefined,
+    isEngineThere: runtimes.some((runtime) => runtime.status().available),
+    allowNamespaces: config.controlAllowNamespaces,
+    source: source.name,
+    eventsSource: eventSource.name,
+  });
   const own = createOwnMetrics({
     version,
     source: source.name,
     sourceReason,
     events: eventSource,
     runtimes: () => runtimes.map((runtime) => runtime.status()),
-    features: () =>
-      listFeatures({
-        ...rights,
-        hasSyscalls: syscalls !== undefined,
-        isEngineThere: runtimes.some((runtime) => runtime.status().available),
-        source: source.name,
-        eventsSource: eventSource.name,
-      }),
+    features: () => listFeatures(featureFacts()),
   });
-  const files = createProcessFiles(config.pathProcfs);
+  const files = createProcessFiles(config.pathProcfs, commands);
   const inside: InsideRunner = { run: undefined };
   const managed = createManagedPrograms({
     finders: findersFor(config, syscalls, files, inside),
@@ -210,6 +219,8 @@ export function assembleHost(
     inside,
     scrapes,
     own,
+    rights,
+    featureFacts,
     events,
     exitWatch,
     groups,

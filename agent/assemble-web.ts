@@ -1,49 +1,59 @@
 import type { TLSSocket } from "node:tls";
 import type { Config } from "./config.ts";
-import type { Access } from "./http/access/access.ts";
 import { refuseCertificate } from "./http/access/tls-options.ts";
-import { createWebAccess } from "./http/access/web-access.ts";
-import { type LoadedWebConfig, openWebConfig } from "./http/access/web-config-file.ts";
+import { createWebAccess, hasUsers } from "./http/access/web-access.ts";
+import { type LoadedWebConfig, loadWebConfig, watchWebConfig } from "./http/access/web-config-file.ts";
 import { createReadAccess } from "./http/actor.ts";
 import { createApp } from "./http/app.ts";
 import { createAttachDoor } from "./http/attach.ts";
 import type { AppParts } from "./http/parts.ts";
-import { type Listener, listenTcp } from "./http/servers.ts";
+import { type Listener, listenTcp, type TcpListener } from "./http/servers.ts";
 import type { Logger } from "./log.ts";
+import { isLoopback } from "./loopback.ts";
 
-/** The TCP listener, with what it knows its callers by. */
-export interface WebListener extends Pick<Listener, "address"> {
-  /** What of it is worth a warning, in words. */
-  readonly warnings: readonly string[];
-  close(graceMs: number): Promise<void>;
+export interface WebParts {
+  readonly app: AppParts;
+  readonly log: Logger;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+  /** Is told whether the configuration that was read last can be used. */
+  readonly onConfig: (isGood: boolean) => void;
 }
 
-/** Is told whether the configuration that was read last can be used. */
-export type OnWebConfig = (isGood: boolean) => void;
+/**
+ * The web configuration as it is now; undefined: there is none.
+ * @throws AgentError `bad_request` with its file and line
+ */
+export function readWebConfig({ webConfigFile }: Config): LoadedWebConfig | undefined {
+  return webConfigFile === undefined ? undefined : loadWebConfig(webConfigFile);
+}
 
 /**
  * Listens on TCP: for all who reach it to read, or as the web configuration has it, which is read anew when it changes
  * and on SIGHUP.
- * @throws AgentError `bad_request` with the configuration's file and line, `unavailable` for the address
+ * @throws AgentError `unavailable` for the address
  */
-export async function listenWeb(
+export function listenWeb(
   config: Config,
-  parts: AppParts,
-  log: Logger,
-  monotonicMs: () => number,
-  onConfig: OnWebConfig,
-): Promise<WebListener> {
+  loaded: LoadedWebConfig | undefined,
+  parts: WebParts,
+): Promise<Listener> {
   const { host, port } = config.webListenAddress;
-  if (config.webConfigFile === undefined) {
-    const listener = await listenTcp(createApp(parts, createReadAccess()), host, port);
-    return { ...listener, warnings: describeExposure(host, false) };
-  }
-  const file = config.webConfigFile;
-  let changeContext: (loaded: LoadedWebConfig) => void = () => {};
-  const opened = openWebConfig({
-    file,
-    onLoaded: (loaded) => {
-      changeContext(loaded);
+  return config.webConfigFile === undefined || loaded === undefined
+    ? listenTcp(createApp(parts.app, createReadAccess()), host, port)
+    : listenByConfig(config, config.webConfigFile, loaded, parts);
+}
+
+async function listenByConfig(
+  { webListenAddress: { host, port } }: Config,
+  file: string,
+  loaded: LoadedWebConfig,
+  { app, log, monotonicMs, onConfig }: WebParts,
+): Promise<Listener> {
+  let listener: TcpListener | undefined;
+  const watch = watchWebConfig(file, loaded, {
+    onLoaded: ({ tls }) => {
+      if (tls !== undefined) listener?.setContext(tls);
       onConfig(true);
       log.info("the web configuration was read again", { file });
     },
@@ -53,74 +63,51 @@ export async function listenWeb(
     },
   });
   onConfig(true);
-  const access = createWebAccess(() => opened.current().config, monotonicMs);
-  const door = createAttachDoor(parts, access);
-  const hangUp = (): void => opened.reload();
+  const access = createWebAccess(() => watch.current().config, monotonicMs);
+  const door = createAttachDoor(app, access);
+  const { tls, config: web } = loaded;
+  const listening = tls && {
+    context: tls,
+    requestCert: web.tls_server_config?.client_auth_type !== "NoClientCert",
+    refuse: (socket: TLSSocket) => {
+      const policy = watch.current().config.tls_server_config;
+      return policy && refuseCertificate(socket, policy);
+    },
+    log,
+  };
   try {
-    const { tls, config: web } = opened.current();
-    const listening = tls && {
-      context: tls,
-      requestCert: web.tls_server_config?.client_auth_type !== "NoClientCert",
-      refuse: (socket: TLSSocket) => {
-        const policy = opened.current().config.tls_server_config;
-        return policy && refuseCertificate(socket, policy);
-      },
-      log,
-    };
-    const listener = await listenTcp(createApp(parts, access), host, port, door.upgrade, listening);
-    changeContext = (loaded) => {
-      if (loaded.tls !== undefined) listener.setContext(loaded.tls);
-    };
-    process.on("SIGHUP", hangUp);
-    return {
-      address: `${tls === undefined ? "" : "https://"}${listener.address}`,
-      warnings: describeAccess(host, access, tls !== undefined),
-      close: async (graceMs) => {
-        process.off("SIGHUP", hangUp);
-        opened.close();
-        await door.close();
-        await listener.close(graceMs);
-      },
-    };
+    listener = await listenTcp(createApp(app, access), host, port, door.upgrade, listening);
   } catch (error) {
-    opened.close();
+    watch.close();
     throw error;
   }
+  const { address, close } = listener;
+  process.on("SIGHUP", watch.reload);
+  return {
+    address: `${tls === undefined ? "" : "https://"}${address}`,
+    close: async (graceMs) => {
+      process.off("SIGHUP", watch.reload);
+      watch.close();
+      await door.close();
+      await close(graceMs);
+    },
+  };
 }
 
-function describeAccess(host: string, access: Access, isTls: boolean): readonly string[] {
-  if (!access.hasUsers()) return describeExposure(host, isTls);
-  if (isTls || isLoopback(host)) return [];
-  return [
-    "passwords and tokens cross the network in the clear: the web configuration has no tls_server_config",
-  ];
-}
-
-function describeExposure(host: string, isTls: boolean): readonly string[] {
+/** What is open over TCP that should not be, in words. */
+export function describeExposure(
+  { webListenAddress: { host } }: Config,
+  loaded: LoadedWebConfig | undefined,
+): readonly string[] {
   if (isLoopback(host)) return [];
-  const who = isTls ? "everybody whom TLS lets in" : "everybody who reaches it";
-  return [
-    `HTTP listens on ${host === "" ? "all addresses" : host} without users: ${who} may read every process and command line`,
-  ];
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-/** For `doctor`, which makes no listener. @throws AgentError `bad_request` */
-export function examineExposure(config: Config): readonly string[] {
-  const { host } = config.webListenAddress;
-  if (config.webConfigFile === undefined) return describeExposure(host, false);
-  const opened = openWebConfig({ file: config.webConfigFile, onLoaded: () => {}, onFailure: () => {} });
-  opened.close();
-  const { config: web, tls } = opened.current();
-  return describeAccess(
-    host,
-    createWebAccess(
-      () => web,
-      () => 0,
-    ),
-    tls !== undefined,
-  );
+  const isTls = loaded?.tls !== undefined;
+  if (loaded === undefined || !hasUsers(loaded.config)) {
+    const who = isTls ? "everybody whom TLS lets in" : "everybody who reaches it";
+    return [
+      `HTTP listens on ${host === "" ? "all addresses" : host} without users: ${who} may read every process and command line`,
+    ];
+  }
+  return isTls
+    ? []
+    : ["passwords and tokens cross the network in the clear: the web configuration has no tls_server_config"];
 }

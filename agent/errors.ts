@@ -57,6 +57,16 @@ export function systemCode(error: unknown): string | undefined {
     : undefined;
 }
 
+/** What a look at the system gives; undefined when it is not there, not allowed, or not known to this kernel. */
+export function unlessRefused<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** What an unknown thrown value says, for a message that quotes it. */
 export function reasonOf(error: unknown): string {
   return typeof error === "object" && error !== null && "message" in error

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
-
-/** Inode of the first PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
-const hostPidNamespace = "pid:[4026531836]";
+import { unlessRefused } from "./errors.ts";
+import { hostPidNamespace } from "./host-namespaces.ts";
 
 /** Where the host's root is mounted into containers that look at the host, as node_exporter's and cAdvisor's are run. */
 const mountPoints = ["/host", "/rootfs"];
@@ -48,12 +47,3 @@ const kernelFiles: RootFiles = {
     return isMount && existsSync(`${path}/proc/1`);
   },
 };
-
-/** Whatever the reason: what cannot be looked at is not taken for the host's. */
-function unlessRefused<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
-  }
-}

@@ -3,16 +3,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { runCli } from "./cli/run-cli.ts";
 import { defaultPaths, loadConfig, type Surroundings, settingRows } from "./config.ts";
-import { AgentError, systemCode } from "./errors.ts";
+import { AgentError, systemCode, unlessRefused } from "./errors.ts";
 import { findHostRoot } from "./host-root.ts";
 import { createLogger, type Logger, type LogSettings, silentLogger } from "./log.ts";
 
 const around: Surroundings = {
   env: process.env,
   uid: process.geteuid?.() ?? 0,
-  home: os.homedir(),
+  // Without HOME, a user whom the system does not know has none: files are then looked for below the root.
+  home: unlessRefused(os.homedir) ?? "/",
   hostRoot: findHostRoot(),
 };
 
@@ -35,8 +37,19 @@ function defaultHost(): string {
 /** Only the agent needs its libraries: the other commands answer in a third of the time without them. */
 const loadAgent = () => import("./run-agent.ts");
 
+/**
+ * A scan leaves some hundred kilobytes to the old generation, and V8 would mark everything anew for each 8 MB of those, or
+ * after 8 s: with thousands of processes a quarter of the agent's CPU. Set at run time, where a flag that a later V8 does
+ * not know is no reason not to start.
+ */
+function collectSeldom(): void {
+  setFlagsFromString("--heap-growing-percent=100");
+  setFlagsFromString("--gc-memory-reducer-start-delay-ms=60000");
+}
+
 /** Runs the agent until TERM or INT; a second one ends it at once. */
 async function serve(argv: readonly string[]): Promise<number> {
+  collectSeldom();
   const config = loadConfig(argv, around);
   const log = loggerFor({ level: config.logLevel, format: config.logFormat });
   // A fault of ours in one request or event must not end the agent.
@@ -51,7 +64,7 @@ async function serve(argv: readonly string[]): Promise<number> {
   await agent.stop();
   // A restart whose new process has yet to live for its time would keep this one for minutes. Its intent is in the audit, and
   // the next agent tells of it.
-  process.exit(0);
+  return agent.exit(0);
 }
 
 async function main(): Promise<void> {

@@ -241,7 +241,7 @@ export interface Snapshot {
   /** From the scan's beginning to its end, waiting included. */
   readonly scanSeconds: number;
   readonly table: ProcessTable;
-  readonly rowByPid: ReadonlyMap<number, number>;
+  readonly rowByPid: Pick<ReadonlyMap<number, number>, "get" | "has">;
   /** CPU seconds per second since the last scan, by row; NaN for a process seen for the first time. */
   readonly cpuCores: Float64Array;
   /** Row → index into `containers`, -1 for the host's own. */

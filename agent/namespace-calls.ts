@@ -21,8 +21,11 @@ export interface NamespaceCalls {
   readonly keepCapabilities: () => void;
   readonly setCapabilities: (sets: CapabilitySets) => void;
   readonly forbidNewPrivileges: () => void;
-  /** setrlimit(2). Where the hard limit may not be raised it stays, and the soft one is at most that. */
-  readonly setLimit: (resource: number, soft: bigint, hard: bigint) => void;
+  /**
+   * prlimit(2) of a process of the same user, or of this one (0). Where the hard limit may not be raised it stays, and the
+   * soft one is at most that.
+   */
+  readonly setLimit: (pid: number, resource: number, soft: bigint, hard: bigint) => void;
   /** The CPUs that a process may run on, as sched_getaffinity(2) gives them, and the same for the main thread. */
   readonly readAffinity: (pid: number) => Buffer;
   readonly setAffinity: (cpus: Buffer) => void;
@@ -118,8 +121,7 @@ export function loadNamespaceCalls(): NamespaceCalls {
   const prctl = libc.func("prctl", "int", ["int", "ulong", "ulong", "ulong", "ulong"]);
   const seccomp = libc.func("prctl", "int", ["int", "ulong", "void *", "ulong", "ulong"]);
   const capset = libc.func("capset", "int", ["void *", "void *"]);
-  const setrlimit = libc.func("setrlimit", "int", ["int", "void *"]);
-  const getrlimit = libc.func("getrlimit", "int", ["int", "void *"]);
+  const prlimit = libc.func("prlimit", "int", ["int", "int", "void *", "void *"]);
   const getAffinity = libc.func("sched_getaffinity", "int", ["int", "size_t", "void *"]);
   const setAffinity = libc.func("sched_setaffinity", "int", ["int", "size_t", "void *"]);
   const keyctl = libc.func("syscall", "long", ["long", "int", "void *"]);
@@ -179,16 +181,16 @@ export function loadNamespaceCalls(): NamespaceCalls {
         check(control(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit), `raising ambient capability ${bit}`);
     },
     forbidNewPrivileges: () => check(control(PR_SET_NO_NEW_PRIVS, 1), "setting no_new_privs"),
-    setLimit: (resource, soft, hard) => {
+    setLimit: (pid, resource, soft, hard) => {
       // struct rlimit { soft, hard }
       const limit = Buffer.alloc(16);
       const set = (): boolean => {
         limit.writeBigUInt64LE(soft, 0);
         limit.writeBigUInt64LE(hard, 8);
-        return setrlimit(resource, limit) === 0;
+        return prlimit(pid, resource, limit, null) === 0;
       };
       if (set()) return;
-      check(getrlimit(resource, limit), `reading limit ${resource}`);
+      check(prlimit(pid, resource, null, limit), `reading limit ${resource}`);
       hard = limit.readBigUInt64LE(8);
       if (soft > hard) soft = hard;
       if (!set()) check(-1, `setting limit ${resource}`);

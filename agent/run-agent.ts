@@ -3,16 +3,18 @@ import { assembleApp } from "./assemble-app.ts";
 import { assembleControl } from "./assemble-control.ts";
 import { loadGroupRules } from "./assemble-groups.ts";
 import { assembleHost, type Host, monotonicMs } from "./assemble-host.ts";
-import { examineExposure, listenWeb } from "./assemble-web.ts";
+import { describeExposure, listenWeb, readWebConfig } from "./assemble-web.ts";
 import type { Config } from "./config.ts";
 import { type Audit, createAudit } from "./control/audit.ts";
 import { createAuditFile } from "./control/audit-file.ts";
 import { AgentError, reasonOf } from "./errors.ts";
+import type { LoadedWebConfig } from "./http/access/web-config-file.ts";
 import { createSocketAccess } from "./http/actor.ts";
 import { createApp } from "./http/app.ts";
 import { createAttachDoor } from "./http/attach.ts";
 import { type Listener, listenUnix } from "./http/servers.ts";
-import { examineHost, exposureRemedy } from "./inventory/doctor.ts";
+import { findDeployment } from "./inventory/deployment.ts";
+import { examineHost } from "./inventory/doctor.ts";
 import type { Logger } from "./log.ts";
 import type { Snapshot } from "./model.ts";
 import { createServiceNotice } from "./service-notice.ts";
@@ -25,6 +27,8 @@ const closeGraceMs = 10_000;
 export interface RunningAgent {
   /** Finishes requests, removes the socket, ends scans and connections. */
   stop(): Promise<void>;
+  /** Ends the program, without waiting for threads that hang in reading a file where the kernel's calls can be had. */
+  exit(code: number): never;
 }
 
 /**
@@ -65,11 +69,11 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
     const snapshot = await host.scanner.start();
     host.exitWatch.start();
     await reportUnfinished(audit.reportUnfinished, log);
-    introduce(config, host, snapshot, examine(config, host, syscallsReason), log, version);
-    const web = await listenWeb(config, parts, log, monotonicMs, host.own.webConfigRead);
-    listeners.push(web);
+    const webConfig = readWebConfig(config);
+    introduce(config, host, snapshot, examine(config, webConfig, host, syscallsReason), log, version);
+    const web = { app: parts, log, monotonicMs, onConfig: host.own.webConfigRead };
+    listeners.push(await listenWeb(config, webConfig, web));
     listeners.push(await listenUnix(createApp(parts, socketAccess), config.controlSocket, door.upgrade));
-    for (const warning of web.warnings) log.warn(warning, { remedy: exposureRemedy });
   } catch (error) {
     await stop();
     throw error;
@@ -77,7 +81,11 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
   const [web, socket] = listeners;
   log.info("listening", { web: web?.address, control: socket?.address, telemetry: config.webTelemetryPath });
   notice.ready(`listening on ${web?.address} and ${socket?.address}, processes by ${host.source.name}`);
-  return { stop };
+  const exit = (code: number): never => {
+    syscalls?.exit(code);
+    process.exit(code);
+  };
+  return { stop, exit };
 }
 
 /** What `doctor` says of this host, without a running agent. */
@@ -90,7 +98,7 @@ export async function examineWithoutAgent(
   const host = assembleHost(config, syscalls, log, version);
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));
-    return examine(config, host, syscallsReason);
+    return examine(config, tryWebConfig(config), host, syscallsReason);
   } finally {
     host.source.close();
     host.exitWatch.stop();
@@ -120,11 +128,31 @@ async function trySyscalls(): Promise<{ syscalls: Syscalls | undefined; syscalls
   }
 }
 
-function examine(config: Config, host: Host, syscallsReason: string | null): readonly Finding[] {
+/** The file, or what is wrong with it. */
+function tryWebConfig(config: Config): LoadedWebConfig | AgentError | undefined {
+  try {
+    return readWebConfig(config);
+  } catch (error) {
+    if (error instanceof AgentError) return error;
+    throw error;
+  }
+}
+
+function examine(
+  config: Config,
+  webConfig: LoadedWebConfig | AgentError | undefined,
+  host: Host,
+  syscallsReason: string | null,
+): readonly Finding[] {
   return examineHost({
-    procRoot: config.pathProcfs,
+    rights: host.rights,
+    facts: host.featureFacts(),
+    deployment: findDeployment({
+      env: process.env,
+      rights: host.rights,
+      labelsOf: (id) => host.resolver.known().find((container) => container.id === id)?.labels,
+    }),
     sysRoot: config.pathSysfs,
-    uid: process.geteuid?.() ?? 0,
     cgroupVersion: host.cgroups.version,
     source: host.source.name,
     sourceReason: host.sourceReason,
@@ -132,7 +160,8 @@ function examine(config: Config, host: Host, syscallsReason: string | null): rea
     eventsReason: host.eventSource.reason,
     runtimes: host.runtimes.map((runtime) => runtime.status()),
     syscallsReason,
-    exposure: examineExposure(config),
+    webConfigReason: webConfig instanceof AgentError ? webConfig.message : null,
+    exposure: webConfig instanceof AgentError ? [] : describeExposure(config, webConfig),
   });
 }
 

@@ -62,6 +62,11 @@ export interface Syscalls {
    * @param path a file, or an abstract name behind `@`; @throws AgentError `unavailable` with the errno
    */
   readonly sendDatagram: (path: string, message: Buffer) => void;
+  /**
+   * _exit(2): ends this process at once, and with it those of its threads that hang in the kernel where a signal that
+   * kills reaches them. Node's own exit waits for its threads.
+   */
+  readonly exit: (code: number) => void;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
 }
@@ -172,6 +177,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const send = libc.func("send", "long", ["int", "void *", "size_t", "int"]);
     const sendto = libc.func("sendto", "long", ["int", "void *", "size_t", "int", "void *", "uint"]);
     const adjtimex = libc.func("adjtimex", "int", ["void *"]);
+    const exit = libc.func("_exit", "void", ["int"]);
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
       openPidfd: (pid) => {
@@ -310,6 +316,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
           closeSync(home);
         }
       },
+      exit: (code) => void exit(code),
       readClock: (timex) => {
         // The first field says what is to be set: nothing.
         const state: number = adjtimex(timex.fill(0));

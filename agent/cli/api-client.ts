@@ -3,6 +3,7 @@ import https from "node:https";
 import net from "node:net";
 import type { WebSocket } from "ws";
 import { AgentError, type ErrorCode, errorCatalogue, reasonOf, systemCode } from "../errors.ts";
+import { isLoopback } from "../loopback.ts";
 import type { Credentials } from "./credentials.ts";
 
 /** Fields that are undefined are left out; those with several values stand there several times. */
@@ -164,7 +165,7 @@ function readHost(host: string, { token, ...tls }: Credentials): Target {
   }
   const isSecure = url.protocol === "https:";
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  if (token !== undefined && !isSecure && !/^(localhost|::1|127(\.\d+){3})$/.test(hostname))
+  if (token !== undefined && !isSecure && !isLoopback(hostname))
     throw new AgentError("bad_request", `--host: a token is not sent to ${host} in the clear; use https://`);
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return {

@@ -3,11 +3,13 @@ import type { Finding } from "../api.ts";
 import { AgentError } from "../errors.ts";
 import { type Arguments, readArguments } from "../flags.ts";
 import { nearest } from "../nearest.ts";
+import { acrossFlags, canActAcross, runAcross } from "./across.ts";
 import { createApiClient } from "./api-client.ts";
-import type { Command, Flag, Stdio } from "./command.ts";
+import type { Command, CommandContext, Flag, Stdio } from "./command.ts";
 import { commands } from "./commands.ts";
-import { credentialFlags, readCredentials } from "./credentials.ts";
+import { credentialFlags } from "./credentials.ts";
 import { commandHelp, generalHelp, type SettingHelp } from "./help.ts";
+import { findHost, hostFlag, hostsFileFlag, hostsFlag } from "./hosts.ts";
 import type { Style } from "./table.ts";
 import { safe } from "./text.ts";
 
@@ -28,11 +30,8 @@ export interface CliParts {
   readonly examineHost: () => Promise<readonly Finding[]>;
 }
 
-const hostFlag: Flag = {
-  name: "host",
-  value: "ADDRESS",
-  meaning: "the agent: unix:///path or http(s)://host:port (also PIDWARD_HOST)",
-};
+/** Of every command that asks an agent. They may stand before its name too. */
+const agentFlags: readonly Flag[] = [hostFlag, hostsFlag, hostsFileFlag, ...acrossFlags, ...credentialFlags];
 
 /** @param argv what stands behind the program's name; @returns the exit code */
 export async function runCli(argv: readonly string[], parts: CliParts): Promise<number> {
@@ -50,7 +49,9 @@ export async function runCli(argv: readonly string[], parts: CliParts): Promise<
 }
 
 async function dispatch(argv: readonly string[], parts: CliParts): Promise<number> {
-  const [name, ...rest] = argv;
+  const leading = countLeading(argv);
+  const name = argv[leading];
+  const rest = argv.slice(leading + 1);
   // What stands behind `--` is another program's.
   const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   const asksHelp = own.includes("--help") || own.includes("-h");
@@ -66,8 +67,21 @@ async function dispatch(argv: readonly string[], parts: CliParts): Promise<numbe
     parts.out(helpOf(name, parts));
     return 0;
   }
-  if (name === "agent") return parts.runAgent(rest);
-  return runCommand(findCommand(name), rest, parts);
+  if (name !== "agent") return runCommand(findCommand(name), [...argv.slice(0, leading), ...rest], parts);
+  if (leading > 0)
+    throw new AgentError("bad_request", `${argv[0]} is for commands that ask an agent, not for agent`);
+  return parts.runAgent(rest);
+}
+
+/** How many words stand before the command's name: flags of an agent to ask, with their values. */
+function countLeading(argv: readonly string[]): number {
+  let index = 0;
+  for (;;) {
+    const [flag, value] = (argv[index] ?? "").split("=", 2);
+    if (!agentFlags.some((one) => `--${one.name}` === flag)) return index;
+    index += value === undefined ? 2 : 1;
+    if (index > argv.length) throw new AgentError("bad_request", `${flag} needs a value`);
+  }
 }
 
 function helpOf(name: string, parts: CliParts): string {
@@ -77,7 +91,12 @@ function helpOf(name: string, parts: CliParts): string {
 }
 
 function describe(command: Command): [string, string, readonly SettingHelp[]] {
-  const rows = [...command.flags, hostFlag, ...credentialFlags].map((flag) => ({
+  const several = command.across === undefined ? [] : [hostsFlag];
+  const spread = acrossFlags.filter(
+    ({ name }) => command.across !== undefined && (name !== "canary" || canActAcross(command, new Map())),
+  );
+  const flags = [...command.flags, hostFlag, ...several, ...spread, hostsFileFlag, ...credentialFlags];
+  const rows = flags.map((flag) => ({
     flag: [flag.short && `-${flag.short},`, `--${flag.name}`, flag.value].filter(Boolean).join(" "),
     meaning: flag.repeatable === true ? `${flag.meaning}; may be repeated` : flag.meaning,
   }));
@@ -93,22 +112,26 @@ function findCommand(name: string): Command {
   throw new AgentError("bad_request", `unknown ${kind} ${name}; ${hint}`);
 }
 
-function runCommand(command: Command, argv: readonly string[], parts: CliParts): Promise<number> {
+async function runCommand(command: Command, argv: readonly string[], parts: CliParts): Promise<number> {
   const { args, flags, repeated, beforeDashes } = readCommandLine(command, argv);
-  const host = flags.get("host") ?? (parts.env.PIDWARD_HOST || parts.defaultHost);
-  return command.run({
+  const context: CommandContext = {
     args,
     flags,
     repeated,
     beforeDashes,
-    api: createApiClient(host, readCredentials(flags, parts.env)),
     table: { width: parts.columns, style: styleFor(parts) },
     out: parts.out,
     err: parts.err,
     stdio: parts.stdio,
     env: parts.env,
     examineHost: parts.examineHost,
-  });
+  };
+  const choice = { flags, env: parts.env, defaultHost: parts.defaultHost };
+  if (flags.has("hosts")) return runAcross(command, context, choice);
+  for (const name of ["parallel", "canary"])
+    if (flags.has(name)) throw new AgentError("bad_request", `--${name} goes with --hosts`);
+  const { address, credentials } = await findHost(choice);
+  return command.run({ ...context, api: createApiClient(address, credentials) });
 }
 
 /** @throws AgentError `bad_request` that names the flag or argument */
@@ -119,7 +142,7 @@ function readCommandLine(command: Command, argv: readonly string[]): Arguments {
       "bad_request",
       `the command to run stands behind --: ${command.name} ${command.args}`,
     );
-  const given = readArguments(argv, [...command.flags, hostFlag, ...credentialFlags], `of ${command.name}`);
+  const given = readArguments(argv, [...command.flags, ...agentFlags], `of ${command.name}`);
   const { args } = given;
   if (args.length < command.least)
     throw new AgentError("bad_request", `${command.name} needs ${command.args}`);

@@ -64,6 +64,30 @@ export function formatTable<Row>(
   return `${[header, ...body].join("\n")}\n`;
 }
 
+/** Rows of one host, with columns that may depend on its answer. */
+export interface HostRows<Row> {
+  readonly host: string | undefined;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+}
+
+/** One table of the rows of all hosts. Where they have names, these are the first column. */
+export function formatHostTable<Row>(parts: readonly HostRows<Row>[], settings: TableSettings): string {
+  const [first] = parts;
+  if (first === undefined) return "";
+  if (first.host === undefined) return formatTable(first.columns, first.rows, settings);
+  type HostRow = Omit<HostRows<Row>, "rows"> & { readonly row: Row };
+  const rows = parts.flatMap((part) => part.rows.map((row): HostRow => ({ ...part, row })));
+  const columns = first.columns.map(
+    (column, index): Column<HostRow> => ({
+      ...column,
+      cell: ({ columns: own, row }) => (own[index] ?? column).cell(row),
+      colour: ({ columns: own, row }) => (own[index] ?? column).colour?.(row),
+    }),
+  );
+  return formatTable([{ header: "HOST", cell: ({ host }) => host ?? "" }, ...columns], rows, settings);
+}
+
 /** Names and values, one a line. */
 export function formatFacts(facts: readonly (readonly [string, string])[], settings: TableSettings): string {
   const width = Math.max(...facts.map(([name]) => name.length));

@@ -1,7 +1,9 @@
 import type { Readable } from "node:stream";
-import Docker from "dockerode";
+import type Modem from "docker-modem";
 import { AgentError, reasonOf, systemCode } from "../errors.ts";
-import { type Container, type ContainerState, containerStates } from "../model.ts";
+import type { Container } from "../model.ts";
+import { toContainer, toExecStatus, toLayer } from "./docker-answers.ts";
+import { containerPath, createDockerCalls, type ExecConfig, isContainerId } from "./docker-calls.ts";
 import { type Limited, startAttached } from "./docker-exec.ts";
 import type { AttachedExec, AttachRequest, ExecRequest, ExecStatus, WritableLayer } from "./runtime.ts";
 
@@ -40,12 +42,9 @@ export interface DockerClient {
 /** Walking through a large layer on a slow disk takes the engine long, and it takes no other work away. */
 const layerLimitMs = 30_000;
 
-/** Ids come from cgroup paths too, which a container can shape: nothing else may become part of a request's path. */
-const idForm = /^[0-9a-f]{12,64}$/;
-
 export function createDockerClient(parts: DockerClientParts): DockerClient {
-  const { options, address } = readEndpoint(parts.endpoint);
-  const docker = new Docker(options);
+  const { engine, address } = readEndpoint(parts.endpoint);
+  const calls = createDockerCalls(engine);
   const limited: Limited = async (what, limitMs, call) => {
     const late = AbortSignal.timeout(limitMs);
     try {
@@ -54,77 +53,60 @@ export function createDockerClient(parts: DockerClientParts): DockerClient {
       throw translate(error, what, address, late.aborted ? limitMs : undefined);
     }
   };
-  const container = (id: string): Docker.Container => {
-    if (!idForm.test(id))
-      throw new AgentError("not_found", `"${id.slice(0, 80)}" is no container id of Docker`);
-    return docker.getContainer(id);
-  };
   const execStatus = (execId: string): Promise<ExecStatus | undefined> =>
     absent(
-      limited("exec inspect", parts.limitMs, async (abortSignal) => {
-        const status = await docker.getExec(execId).inspect({ abortSignal });
-        return { running: status.Running, pid: status.Pid || null, exitCode: status.ExitCode };
-      }),
+      limited("exec inspect", parts.limitMs, async (signal) =>
+        toExecStatus(await calls.inspectExec(execId, signal)),
+      ),
     );
   let name: DockerVersion["name"] = "docker";
   return {
     address,
     version: async () => {
-      // dockerode's types leave out the options of this call; it takes them.
-      const ask = docker.version.bind(docker) as (options: object) => Promise<Docker.DockerVersion>;
-      const answer = await limited("version", parts.limitMs, (abortSignal) => ask({ abortSignal }));
+      const answer = await limited("version", parts.limitMs, calls.version);
       const components = answer.Components ?? [];
       name = components.some((component) => component.Name.startsWith("Podman")) ? "podman" : "docker";
       return { version: answer.Version, name };
     },
     listIds: async () => {
-      const listed = await limited("list", parts.limitMs, (abortSignal) =>
-        docker.listContainers({ all: true, abortSignal }),
-      );
+      const listed = await limited("list", parts.limitMs, calls.list);
       return listed.map((one) => one.Id);
     },
     inspect: async (id) => {
-      if (!idForm.test(id)) return undefined;
+      if (!isContainerId(id)) return undefined;
       return absent(
-        limited("inspect", parts.limitMs, async (abortSignal) =>
-          toContainer(await container(id).inspect({ abortSignal }), name),
+        limited("inspect", parts.limitMs, async (signal) =>
+          toContainer(await calls.inspect(containerPath(id), signal), name),
         ),
       );
     },
     measureLayer: async (id) =>
       absent(
-        limited("size", layerLimitMs, async (abortSignal) => {
-          // dockerode's types leave out this option and what it brings.
-          const options: Docker.ContainerInspectOptions & { readonly size: true } = {
-            size: true,
-            abortSignal,
-          };
-          return toLayer((await container(id).inspect(options)) as unknown as InspectedLayer);
-        }),
+        limited("size", layerLimitMs, async (signal) =>
+          toLayer(await calls.inspect(containerPath(id), signal, { size: true })),
+        ),
       ),
     events: async (ended) => {
-      const stream = await limited("events", parts.limitMs, (abortSignal) =>
+      const stream = await limited("events", parts.limitMs, (signal) =>
         // The limit holds for the answer's beginning only, so the call ends with `ended` and not with the limit.
-        raceAbort(
-          docker.getEvents({ filters: { type: ["container"] }, abortSignal: ended }) as Promise<Readable>,
-          abortSignal,
-        ),
+        raceAbort(calls.events(ended), signal),
       );
       return stream;
     },
     startDetached: async (id, request) => {
-      const exec = await limited("exec", parts.limitMs, (abortSignal) =>
-        container(id).exec({ ...toExecOptions(request), abortSignal }),
+      const { Id: execId } = await limited("exec", parts.limitMs, (signal) =>
+        calls.createExec(containerPath(id), toExecConfig(request), signal),
       );
-      await limited("exec start", parts.limitMs, async (abortSignal) => {
-        const answer = await exec.start({ Detach: true, Tty: false, abortSignal });
+      await limited("exec start", parts.limitMs, async (signal) => {
+        const answer = await calls.startDetached(execId, signal);
         answer.resume();
       });
-      return exec.id;
+      return execId;
     },
     startAttached: (id, request) =>
       startAttached(request, {
-        container: container(id),
+        calls,
+        container: containerPath(id),
         limited,
         limitMs: parts.limitMs,
         status: execStatus,
@@ -134,15 +116,13 @@ export function createDockerClient(parts: DockerClientParts): DockerClient {
     restart: async (id, graceSeconds) => {
       // The engine answers when the container runs again: after the grace at the latest, plus its own work.
       const limitMs = graceSeconds * 1000 + 30_000;
-      await limited("restart", limitMs, (abortSignal) =>
-        container(id).restart({ t: graceSeconds, abortSignal }),
-      );
+      await limited("restart", limitMs, (signal) => calls.restart(containerPath(id), graceSeconds, signal));
     },
     stop: async (id, graceSeconds) => {
       const limitMs = graceSeconds * 1000 + 30_000;
-      await limited("stop", limitMs, async (abortSignal) => {
+      await limited("stop", limitMs, async (signal) => {
         try {
-          await container(id).stop({ t: graceSeconds, abortSignal });
+          await calls.stop(containerPath(id), graceSeconds, signal);
         } catch (error) {
           // 304: it is stopped already.
           if (statusOf(error) !== 304) throw error;
@@ -152,7 +132,7 @@ export function createDockerClient(parts: DockerClientParts): DockerClient {
   };
 }
 
-function toExecOptions(request: ExecRequest): Docker.ExecCreateOptions {
+function toExecConfig(request: ExecRequest): ExecConfig {
   return {
     Cmd: [...request.argv],
     Env: [...request.env],
@@ -213,10 +193,14 @@ function statusOf(error: unknown): number | undefined {
   return hasStatus && typeof error.statusCode === "number" ? error.statusCode : undefined;
 }
 
-/** `host: ""` keeps docker-modem from taking DOCKER_HOST by itself: that has been read as a setting already. */
-function readEndpoint(endpoint: string): { options: Docker.DockerOptions; address: string } {
+/**
+ * `host: ""` keeps docker-modem from taking DOCKER_HOST by itself, which has been read as a setting already, and the protocol
+ * keeps it from speaking TLS to a socket because of DOCKER_TLS_VERIFY or that host's port.
+ */
+function readEndpoint(endpoint: string): { engine: Modem.ConstructorOptions; address: string } {
   const path = endpoint.startsWith("unix://") ? endpoint.slice("unix://".length) : endpoint;
-  if (path.startsWith("/")) return { options: { host: "", socketPath: path }, address: `unix://${path}` };
+  if (path.startsWith("/"))
+    return { engine: { host: "", protocol: "http", socketPath: path }, address: `unix://${path}` };
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined || !["tcp:", "http:"].includes(url.protocol) || url.hostname === "") {
     throw new AgentError(
@@ -226,44 +210,7 @@ function readEndpoint(endpoint: string): { options: Docker.DockerOptions; addres
   }
   const port = url.port === "" ? 2375 : Number(url.port);
   return {
-    options: { host: url.hostname, port, protocol: "http" },
+    engine: { host: url.hostname, port, protocol: "http" },
     address: `tcp://${url.hostname}:${port}`,
   };
-}
-
-function toContainer(info: Docker.ContainerInspectInfo, runtime: string): Container {
-  const { State: state } = info;
-  const known = containerStates.find((one): one is ContainerState => one === state.Status) ?? "unknown";
-  const runs = state.Running || known === "paused";
-  const startedAt = Date.parse(state.StartedAt);
-  const createdAt = Date.parse(info.Created);
-  const health = state.Health?.Status ?? "none";
-  return {
-    id: info.Id,
-    runtime,
-    name: info.Name.replace(/^\//, ""),
-    image: info.Config.Image,
-    labels: info.Config.Labels ?? {},
-    state: known,
-    initPid: runs && state.Pid > 0 ? state.Pid : null,
-    createdAt: createdAt > 0 ? createdAt : null,
-    // "0001-01-01T00:00:00Z" stands for never.
-    startedAt: startedAt > 0 ? startedAt : null,
-    // podman has an empty text for a container without a check.
-    health: health === "none" || health === "" ? null : health,
-    restartCount: info.RestartCount,
-    exitCode: runs || known === "created" ? null : state.ExitCode,
-    oomKilled: state.OOMKilled,
-    restartPolicy: info.HostConfig.RestartPolicy?.Name || "no",
-    known: true,
-  };
-}
-
-interface InspectedLayer {
-  readonly SizeRw?: number;
-  readonly GraphDriver?: { readonly Data?: { readonly UpperDir?: string } | null };
-}
-
-function toLayer({ SizeRw: bytes, GraphDriver: driver }: InspectedLayer): WritableLayer | undefined {
-  return bytes === undefined ? undefined : { bytes, folder: driver?.Data?.UpperDir ?? null };
 }

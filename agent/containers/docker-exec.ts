@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import type Docker from "dockerode";
 import { AgentError, reasonOf, systemCode } from "../errors.ts";
+import type { ContainerPath, DockerCalls, ExecConfig } from "./docker-calls.ts";
 import { createFrameParser, type FrameParser } from "./docker-frames.ts";
 import type { AttachedExec, AttachRequest, ExecStatus, OutputPiece, TerminalSize } from "./runtime.ts";
 
@@ -14,7 +14,8 @@ export type Limited = <T>(
 ) => Promise<T>;
 
 export interface AttachedExecParts {
-  readonly container: Docker.Container;
+  readonly calls: DockerCalls;
+  readonly container: ContainerPath;
   readonly limited: Limited;
   readonly limitMs: number;
   readonly status: (execId: string) => Promise<ExecStatus | undefined>;
@@ -27,30 +28,28 @@ const waitingPieces = 32;
 
 /** Starts a command by an upgraded connection ("hijacked": Docker Engine API, exec start), which becomes its streams. */
 export async function startAttached(request: AttachRequest, parts: AttachedExecParts): Promise<AttachedExec> {
-  const { limited, limitMs } = parts;
-  const exec = await limited("exec", limitMs, (abortSignal) =>
-    parts.container.exec({ ...toOptions(request), abortSignal }),
+  const { calls, limited, limitMs } = parts;
+  const { Id: id } = await limited("exec", limitMs, (signal) =>
+    calls.createExec(parts.container, toConfig(request), signal),
   );
-  const socket = await limited("exec start", limitMs, (signal) => startHeld(exec, request, signal));
+  const socket = await limited("exec start", limitMs, (signal) => startHeld(calls, id, request, signal));
   const stop = (): void => void socket.destroy();
   parts.stop.addEventListener("abort", stop, { once: true });
   socket.once("close", () => parts.stop.removeEventListener("abort", stop));
   if (parts.stop.aborted) stop();
   return {
-    id: exec.id,
+    id,
     input: socket,
     output: readOutput(socket, request.terminal !== undefined),
-    resize: async ({ columns, rows }) => {
-      await limited("exec resize", limitMs, (abortSignal) =>
-        exec.resize({ w: columns, h: rows, abortSignal }),
-      );
+    resize: async (size) => {
+      await limited("exec resize", limitMs, (signal) => calls.resizeExec(id, size, signal));
     },
-    status: () => parts.status(exec.id),
+    status: () => parts.status(id),
     close: stop,
   };
 }
 
-function toOptions(request: AttachRequest): Docker.ExecCreateOptions {
+function toConfig(request: AttachRequest): ExecConfig {
   return {
     Cmd: [...request.argv],
     Env: [...request.env],
@@ -75,25 +74,23 @@ function makeDetachKeys(): string {
 }
 
 /** Engines from 25 on (API 1.42) give the terminal its size before the command starts; older ones ignore the field. */
-function consoleSize(size: TerminalSize | undefined): object {
+function consoleSize(size: TerminalSize | undefined): Pick<ExecConfig, "ConsoleSize"> {
   return size === undefined ? {} : { ConsoleSize: [size.rows, size.columns] };
 }
 
 /** The limit holds for the answer only: the connection lives as long as the command. */
-async function startHeld(exec: Docker.Exec, request: AttachRequest, limit: AbortSignal): Promise<Socket> {
+async function startHeld(
+  calls: DockerCalls,
+  id: string,
+  { terminal }: AttachRequest,
+  limit: AbortSignal,
+): Promise<Socket> {
   const late = new AbortController();
   const abort = (): void => late.abort(limit.reason);
   limit.addEventListener("abort", abort, { once: true });
   try {
-    // What dockerode calls a Duplex is the upgraded connection's socket.
-    return (await exec.start({
-      Detach: false,
-      Tty: request.terminal !== undefined,
-      ...consoleSize(request.terminal),
-      hijack: true,
-      stdin: true,
-      abortSignal: late.signal,
-    })) as Socket;
+    const config = { Tty: terminal !== undefined, ...consoleSize(terminal) };
+    return await calls.startHeld(id, config, late.signal);
   } finally {
     limit.removeEventListener("abort", abort);
   }

@@ -49,11 +49,13 @@ export function createContainerResolver(
 
   // The runtimes give the same array until something has changed.
   const refresh = (): void => {
-    const now = runtimes.map((runtime) => runtime.list());
-    if (now.length === lists.length && now.every((list, at) => list === lists[at])) return;
-    lists = now;
+    // Without making anything: it is asked for every process.
+    let isSame = lists.length === runtimes.length;
+    for (let at = 0; at < runtimes.length && isSame; at++) isSame = runtimes[at]?.list() === lists[at];
+    if (isSame) return;
+    lists = runtimes.map((runtime) => runtime.list());
     const fresh = new Map<string, Container>();
-    for (const container of now.flat()) if (!fresh.has(container.id)) fresh.set(container.id, container);
+    for (const container of lists.flat()) if (!fresh.has(container.id)) fresh.set(container.id, container);
     index = fresh;
     all = [...fresh.values()];
   };

@@ -24,6 +24,14 @@ const O_CLOEXEC = 0o2000000;
 /** Major and minor number of /dev/null in st_rdev, makedev(3). */
 const nullDevice = (1 << 8) | 3;
 
+/**
+ * Limits on memory (include/uapi/asm-generic/resource.h). Below this they are put on the new process only: Node has more of
+ * it already, and would end in the middle of what is left to do.
+ */
+const RLIMIT_DATA = 2;
+const RLIMIT_AS = 9;
+const leastMemoryBytes = 16 * 2 ** 30;
+
 /** All that has to be opened while the host's files can be reached. */
 interface Opened {
   readonly namespaces: readonly {
@@ -152,7 +160,9 @@ function takeOver(order: EntryOrder, calls: NamespaceCalls, { cpus, filter }: Re
   process.umask(order.umask);
   attempt(() => os.setPriority(order.nice));
   for (const [resource, { soft, hard }] of order.limits.entries())
-    calls.setLimit(resource, toLimit(soft), toLimit(hard));
+    if (!isTight(resource, soft)) calls.setLimit(0, resource, toLimit(soft), toLimit(hard));
+    // Only now can the hard one be raised.
+    else if (!isTight(resource, hard)) calls.setLimit(0, resource, toLimit(hard), toLimit(hard));
   calls.leaveKeyring();
   // Without no_new_privs a filter needs the rights that go now; with it, it comes last and hinders nothing.
   if (filter !== undefined && !order.noNewPrivileges) calls.applySeccompFilter(filter);
@@ -176,7 +186,23 @@ function takeOver(order: EntryOrder, calls: NamespaceCalls, { cpus, filter }: Re
 
 const toLimit = (value: number | null): bigint => (value === null ? unlimited : BigInt(value));
 
-function start(order: EntryOrder, nullFd: number): void {
+function isTight(resource: number, limit: number | null): boolean {
+  return (resource === RLIMIT_DATA || resource === RLIMIT_AS) && limit !== null && limit < leastMemoryBytes;
+}
+
+/** The new process has these moments after its start. One that cannot have them is ended: it is not the like of the old. */
+function limitMemory(pid: number, order: EntryOrder, calls: NamespaceCalls): void {
+  try {
+    for (const [resource, { soft, hard }] of order.limits.entries())
+      if (isTight(resource, soft)) calls.setLimit(pid, resource, toLimit(soft), toLimit(hard));
+  } catch (error) {
+    // It is this process's child, so the number is still its own.
+    process.kill(pid, "SIGKILL");
+    throw error;
+  }
+}
+
+function start(order: EntryOrder, nullFd: number, calls: NamespaceCalls): void {
   const [file = "", ...args] = order.argv;
   const child = startProgram({
     file,
@@ -189,7 +215,10 @@ function start(order: EntryOrder, nullFd: number): void {
   });
   const { pid } = child;
   // Already known here: spawn(2) of libuv waits for the new process's execve(2).
-  if (pid !== undefined) end({ kind: "started", pid });
+  if (pid !== undefined) {
+    limitMemory(pid, order, calls);
+    end({ kind: "started", pid });
+  }
   child.once("error", (error) =>
     end({ kind: "failed", message: `${JSON.stringify(file)} could not be started: ${reasonOf(error)}` }),
   );
@@ -222,7 +251,7 @@ async function main(): Promise<void> {
   joinCgroups(opened);
   enter(opened, calls);
   takeOver(order, calls, read);
-  start(order, opened.nullFd);
+  start(order, opened.nullFd, calls);
 }
 
 main().catch((error: unknown) => end({ kind: "failed", message: reasonOf(error) }));

@@ -1,6 +1,5 @@
-import type { IncomingMessage } from "node:http";
 import { AgentError } from "../errors.ts";
-import type { Access, Caller } from "./access/access.ts";
+import { type Access, type Caller, networkActor } from "./access/access.ts";
 import { type Role, roles } from "./access/web-config.ts";
 import type { AppParts } from "./parts.ts";
 
@@ -22,16 +21,7 @@ export function createReadAccess(): Access {
   return {
     hasUsers: () => false,
     headers: () => ({}),
-    authenticate: async ({ socket }: IncomingMessage) => ({
-      role: "viewer",
-      actor: {
-        uid: null,
-        gid: null,
-        pid: null,
-        user: null,
-        from: `tcp://${socket.remoteAddress}:${socket.remotePort}`,
-      },
-    }),
+    authenticate: async (request) => ({ role: "viewer", actor: networkActor(request, null) }),
   };
 }
 

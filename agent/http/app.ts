@@ -4,6 +4,7 @@ import { nearest } from "../nearest.ts";
 import type { Access, Caller } from "./access/access.ts";
 import type { Role } from "./access/web-config.ts";
 import { requireRole } from "./actor.ts";
+import { createAdmission, cutOffWhenStalled, readLimits } from "./admission.ts";
 import { createErrorHandler, methodNotAllowed } from "./error-handler.ts";
 import { describeApi } from "./openapi.ts";
 import type { AppParts } from "./parts.ts";
@@ -77,17 +78,21 @@ export function createApp(parts: AppParts, access: Access): express.Express {
     if (caller === undefined) throw new AgentError("unauthorized", "nobody is known to ask");
     return caller;
   };
+  const allow = (needed: Role): RequestHandler => {
+    return (request, _response, next) => {
+      requireRole(callerOf(request), needed, request.path, access, parts);
+      next();
+    };
+  };
+  const admit = createAdmission(readLimits, parts.onRefused);
+  const doorsOf = ({ role, method, always }: Route): readonly RequestHandler[] => {
+    if (role !== undefined) return [allow(role)];
+    return method === "get" && always === undefined ? [admit] : [];
+  };
   const routes = listRoutes(parts);
   for (const one of routes) {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ":$1");
-    const allow = (needed: Role): RequestHandler => {
-      return (request, _response, next) => {
-        requireRole(callerOf(request), needed, request.path, access, parts);
-        next();
-      };
-    };
-    const before = one.role === undefined ? [] : [allow(one.role)];
-    app[one.method](path, ...before, ...readersOf(one), handlerOf(one, callerOf));
+    app[one.method](path, ...doorsOf(one), ...readersOf(one), handlerOf(one, callerOf));
   }
   for (const path of new Set(routes.map((one) => one.path))) {
     const allowed = routes.filter((one) => one.path === path).map((one) => one.method.toUpperCase());
@@ -120,7 +125,10 @@ function handlerOf(one: Route, callerOf: (request: Request) => Caller): RequestH
       Object.entries(request.params).map(([name, value]) => [name, String(value)]),
     );
     const answer = await one.handle({ params, query, body, request, response, caller: callerOf(request) });
-    if (answer !== undefined) response.json(answer);
+    if (answer === undefined) return;
+    // What acts may take long; from now on only the reader can.
+    cutOffWhenStalled(response);
+    response.json(answer);
   };
 }
 

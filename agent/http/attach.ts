@@ -77,6 +77,7 @@ export function createAttachDoor(parts: AppParts, access: Access, heartbeatMs = 
         if (known === undefined) parts.log.error("unexpected error", { path, error });
         refuse(
           socket,
+          access.headers(),
           known ?? new AgentError("internal", "a fault of pidward itself; its log has the details"),
         );
       });
@@ -138,18 +139,23 @@ function refuseOther({ method, headers }: http.IncomingMessage): void {
   if (!isWebSocket) throw new AgentError("bad_request", `${path} takes WebSockets of version 13 only`);
 }
 
-function refuse(socket: Duplex, error: AgentError): void {
+/** @param own headers that every answer bears */
+function refuse(socket: Duplex, own: Readonly<Record<string, string>>, error: AgentError): void {
   if (!socket.writable) return;
   const body = JSON.stringify(toProblem(error));
+  const headers = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    ...own,
+    ...problemHeaders(error),
+    "Content-Type": "application/problem+json; charset=utf-8",
+    "Content-Length": Buffer.byteLength(body),
+    Connection: "close",
+  };
   socket.end(
     [
       `HTTP/1.1 ${error.status} ${http.STATUS_CODES[error.status] ?? ""}`,
-      "Content-Type: application/problem+json; charset=utf-8",
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      "Cache-Control: no-store",
-      "X-Content-Type-Options: nosniff",
-      ...Object.entries(problemHeaders(error)).map(([name, value]) => `${name}: ${value}`),
-      "Connection: close",
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       "",
       body,
     ].join("\r\n"),

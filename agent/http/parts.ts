@@ -48,6 +48,8 @@ export interface AppParts {
   readonly attach: (query: AttachQuery, actor: Actor) => Promise<TerminalSession>;
   readonly events: EventFeed;
   readonly audit: AuditFeed;
+  /** A read was refused, since there are too many. */
+  readonly onRefused: () => void;
   /** A snapshot older than this makes the agent unready. */
   readonly maxSnapshotAgeMs: number;
   /** Milliseconds since the epoch. */

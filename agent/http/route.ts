@@ -25,6 +25,8 @@ export interface Route {
   readonly answer: z.ZodType | { readonly contentType: string };
   /** It changes something: the role that may. All others may be read by whoever may come in. */
   readonly role?: Exclude<Role, "viewer">;
+  /** It is cheap, and answered however many read. */
+  readonly always?: true;
   /** Longest body in bytes; 64 KiB when left out. */
   readonly maxBodyBytes?: number;
   /** The connection becomes a WebSocket; the handler answers requests that do not ask for one. */

@@ -21,7 +21,10 @@ export type UpgradeListener = (request: http.IncomingMessage, socket: Duplex, he
 
 /** Requests that send their head or body slowly are ended; a restart may take minutes to answer. */
 const requestTimeoutMs = 30_000;
-const maxConnections = 256;
+/** What is slow to send its head is ended within ten seconds, looked for this often. */
+const headTimeouts = { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 };
+/** Of a listener; the others are closed at once. More than its reads, so that these are refused in words. */
+const maxConnections = 1_024;
 
 /** What makes a TCP listener an HTTPS one. */
 export interface TlsListening {
@@ -127,7 +130,7 @@ function answers(path: string): Promise<boolean> {
 }
 
 function createServer(app: RequestListener): http.Server {
-  const server = http.createServer({ requestTimeout: requestTimeoutMs, headersTimeout: 10_000 }, app);
+  const server = http.createServer({ requestTimeout: requestTimeoutMs, ...headTimeouts }, app);
   server.maxConnections = maxConnections;
   return server;
 }
@@ -138,10 +141,7 @@ function createTlsServer(
 ): https.Server {
   // Who shows no certificate, or a wrong one, is refused below: what is allowed can change while the server runs.
   const options = { ...context, requestCert, rejectUnauthorized: false };
-  const server = https.createServer(
-    { ...options, requestTimeout: requestTimeoutMs, headersTimeout: 10_000 },
-    app,
-  );
+  const server = https.createServer({ ...options, requestTimeout: requestTimeoutMs, ...headTimeouts }, app);
   server.maxConnections = maxConnections;
   // Before the HTTP server's own, so that no request of such a client is read.
   server.prependListener("secureConnection", (socket: TLSSocket) => {

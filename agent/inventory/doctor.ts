@@ -1,22 +1,14 @@
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Finding, RuntimeRecord } from "../api.ts";
-import { reasonOf, systemCode } from "../errors.ts";
-
-/** Inode numbers of the first namespaces (PROC_PID_INIT_INO, PROC_CGROUP_INIT_INO in include/linux/proc_ns.h). */
-const hostPidNamespace = "pid:[4026531836]";
-const hostCgroupNamespace = "cgroup:[4026531835]";
-
-/** What the agent makes use of (capabilities(7)): bit, and what is missing without it. */
-const capabilities = [
-  { bit: 5, name: "CAP_KILL", use: "signals to other users' processes" },
-  { bit: 19, name: "CAP_SYS_PTRACE", use: "I/O figures, environments and namespaces of other processes" },
-  { bit: 2, name: "CAP_DAC_READ_SEARCH", use: "open files of other users' processes" },
-] as const;
+import { type Deployment, type Grants, grants } from "./deployment.ts";
+import { type FeatureFacts, type FeatureState, listFeatures } from "./features.ts";
+import type { OwnRights } from "./own-rights.ts";
 
 export interface DoctorParts {
-  readonly procRoot: string;
+  readonly rights: OwnRights;
+  readonly facts: FeatureFacts;
+  readonly deployment: Deployment;
   readonly sysRoot: string;
-  readonly uid: number;
   readonly cgroupVersion: string;
   readonly source: string;
   /** Why it is not BPF; null when it is, or procfs was asked for. */
@@ -27,100 +19,129 @@ export interface DoctorParts {
   readonly runtimes: readonly RuntimeRecord[];
   /** Why system calls cannot be made directly; null when they can. */
   readonly syscallsReason: string | null;
+  /** What is wrong with the web configuration; null when nothing is, or there is none. */
+  readonly webConfigReason: string | null;
   /** What is open over TCP that should not be, in words. */
   readonly exposure: readonly string[];
 }
 
-export const exposureRemedy = "give it TLS and users by --web.config.file, or listen on 127.0.0.1";
+const exposureRemedy = "give it TLS and users by --web.config.file, or listen on 127.0.0.1";
 
-/** Says line by line what this host gives, what is missing and how to give it. */
+/** Says line by line what this host gives, what is missing and how to give it where the agent was started. */
 export function examineHost(parts: DoctorParts): readonly Finding[] {
+  const how = grants[parts.deployment];
   return [
-    examineUser(parts),
-    examinePidNamespace(parts),
-    examineCgroupNamespace(parts),
-    examineCgroups(parts),
-    ...examineCapabilities(parts),
+    { subject: "deployment", level: "info", message: deployments[parts.deployment], remedy: null },
+    examineUser(parts, how),
+    examinePidNamespace(parts, how),
+    examineCgroupNamespace(parts, how),
+    examineCgroups(parts, how),
+    ...examineApparmor(parts, how),
+    ...listFeatures(parts.facts).flatMap((feature) => examineFeature(feature, parts, how)),
     examineTypeInformation(parts),
-    ...parts.runtimes.map(examineRuntime),
+    ...parts.runtimes.map((runtime) => examineRuntime(runtime, how)),
     examineSyscalls(parts),
-    examineSource(parts),
-    examineEvents(parts),
+    examineSource(parts, how),
+    examineEvents(parts, how),
+    ...examineWebConfig(parts),
     ...parts.exposure.map(
       (message): Finding => ({ subject: "network", level: "warning", message, remedy: exposureRemedy }),
     ),
   ];
 }
 
-function examineUser({ uid }: DoctorParts): Finding {
+const deployments: Readonly<Record<Deployment, string>> = {
+  host: "a process of the host",
+  systemd: "a service of systemd",
+  docker: "a container",
+  compose: "a container of docker-compose",
+  swarm: "a container started by a Swarm service",
+  kubernetes: "a Kubernetes pod",
+  nomad: "a Nomad task",
+};
+
+function examineUser({ rights: { uid } }: DoctorParts, how: Grants): Finding {
   return uid === 0
     ? { subject: "user", level: "ok", message: "root", remedy: null }
     : {
         subject: "user",
         level: "warning",
         message: `uid ${uid}: only this user's processes can be read in full and signalled`,
-        remedy: "run the agent as root, or with the capabilities below",
+        remedy: how.root,
       };
 }
 
-function examinePidNamespace({ procRoot }: DoctorParts): Finding {
+function examinePidNamespace({ rights }: DoctorParts, how: Grants): Finding {
   const subject = "PID namespace";
-  const own = readLink("/proc/self/ns/pid");
-  const first = readLink(`${procRoot}/1/ns/pid`);
-  const seen = "text" in first ? first.text : "text" in own ? own.text : undefined;
-  if (seen === hostPidNamespace) {
-    const same = "text" in own && own.text === seen;
-    if (same) return { subject, level: "ok", message: "the host's", remedy: null };
-  }
-  if (seen === undefined) {
-    return { subject, level: "warning", message: "cannot be told", remedy: "give CAP_SYS_PTRACE" };
-  }
+  if (rights.isHostPidNamespace) return { subject, level: "ok", message: "the host's", remedy: null };
   return {
     subject,
     level: "missing",
-    message: `${"text" in own ? own.text : seen} is not the host's: only a part of the processes can be seen`,
-    remedy: "start the agent's container with --pid=host",
+    message: "not the host's: only a part of the processes can be seen",
+    remedy: how.hostPids,
   };
 }
 
-function examineCgroupNamespace(_: DoctorParts): Finding {
+function examineCgroupNamespace({ rights }: DoctorParts, how: Grants): Finding {
   const subject = "cgroup namespace";
-  const own = readLink("/proc/self/ns/cgroup");
-  if (!("text" in own))
-    return { subject, level: "warning", message: `cannot be read: ${own.reason}`, remedy: null };
-  if (own.text === hostCgroupNamespace) return { subject, level: "ok", message: "the host's", remedy: null };
-  return {
-    subject,
-    level: "warning",
-    message: "private: containers are mapped, but their cgroup figures cannot be read",
-    remedy: "start the agent's container with --cgroupns=host",
-  };
+  switch (rights.isHostCgroupNamespace) {
+    case undefined:
+      return { subject, level: "warning", message: "cannot be told", remedy: null };
+    case true:
+      return { subject, level: "ok", message: "the host's", remedy: null };
+    case false:
+      return {
+        subject,
+        level: "warning",
+        message: "private: containers are mapped, but their cgroup figures cannot be read",
+        remedy: how.hostCgroups,
+      };
+  }
 }
 
-function examineCgroups({ cgroupVersion, sysRoot }: DoctorParts): Finding {
+function examineCgroups({ cgroupVersion, sysRoot }: DoctorParts, how: Grants): Finding {
   const subject = "cgroups";
   if (cgroupVersion !== "none") return { subject, level: "ok", message: cgroupVersion, remedy: null };
   return {
     subject,
     level: "missing",
     message: `none are mounted below ${sysRoot}/fs/cgroup: containers have no figures of their own`,
-    remedy: "mount the host's /sys into the agent's container and point --path.sysfs at it",
+    remedy: how.hostSys,
   };
 }
 
-function examineCapabilities({ uid }: DoctorParts): readonly Finding[] {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readText("/proc/self/status"))?.[1];
-  if (effective === undefined) {
-    return [{ subject: "capabilities", level: "warning", message: "cannot be read", remedy: null }];
+function examineApparmor({ rights: { apparmorProfile } }: DoctorParts, how: Grants): readonly Finding[] {
+  if (apparmorProfile === undefined) return [];
+  return [
+    {
+      subject: "AppArmor",
+      level: "warning",
+      message: `${apparmorProfile} holds the agent: the host's own processes may refuse signals and looks (EACCES)`,
+      remedy: how.unconfined,
+    },
+  ];
+}
+
+/** Those that depend on capabilities; the others have lines of their own. */
+function examineFeature(feature: FeatureState, { facts }: DoctorParts, how: Grants): readonly Finding[] {
+  const { name: subject, gives, lacking, capabilities, available } = feature;
+  if (capabilities.length === 0) return [];
+  if (available) return [{ subject, level: "ok", message: gives, remedy: null }];
+  // It is off unless it is wanted.
+  if (subject === "namespaces_driver" && !facts.allowNamespaces) {
+    return [{ subject, level: "info", message: `${gives}: not allowed`, remedy: how.namespaces }];
   }
-  const mask = BigInt(`0x${effective}`);
-  return capabilities.map(({ bit, name, use }): Finding => {
-    const has = (mask >> BigInt(bit)) & 1n;
-    if (has === 1n) return { subject: name, level: "ok", message: use, remedy: null };
-    const remedy =
-      uid === 0 ? `start the agent's container with --cap-add=${name.slice(4)}` : "run the agent as root";
-    return { subject: name, level: "missing", message: `without it: no ${use}`, remedy };
-  });
+  if (lacking.length === 0)
+    return [{ subject, level: "missing", message: `${gives}: it needs ${feature.besides}`, remedy: null }];
+  const names = lacking.map((name) => `CAP_${name}`).join(", ");
+  return [
+    {
+      subject,
+      level: "missing",
+      message: `${gives}: it needs ${names}`,
+      remedy: how.capabilities(lacking),
+    },
+  ];
 }
 
 function examineTypeInformation({ sysRoot }: DoctorParts): Finding {
@@ -134,7 +155,7 @@ function examineTypeInformation({ sysRoot }: DoctorParts): Finding {
   };
 }
 
-function examineRuntime(runtime: RuntimeRecord): Finding {
+function examineRuntime(runtime: RuntimeRecord, how: Grants): Finding {
   if (runtime.available) {
     const version = runtime.version === null ? "" : ` ${runtime.version}`;
     return {
@@ -148,38 +169,45 @@ function examineRuntime(runtime: RuntimeRecord): Finding {
     subject: runtime.name,
     level: "missing",
     message: `${runtime.reason ?? `no answer at ${runtime.endpoint}`}: containers have no names, nothing can be restarted`,
-    remedy: "start the engine, or say where it is with --docker.socket or DOCKER_HOST",
+    remedy: how.engineSocket,
   };
 }
 
-function examineSource({ source, sourceReason }: DoctorParts): Finding {
+function examineSource({ source, sourceReason }: DoctorParts, how: Grants): Finding {
   const message = `processes are read by ${source}`;
   if (sourceReason === null) return { subject: "source", level: "ok", message, remedy: null };
   return {
     subject: "source",
     level: "info",
     message: `${message}, since BPF cannot be used: ${sourceReason}`,
-    remedy: bpfNeeds,
+    remedy: bpfRemedy(how),
   };
 }
 
-const bpfNeeds =
-  "BPF needs a kernel from 5.8 on with type information, the host's PID namespace, and root or CAP_BPF with CAP_PERFMON (or CAP_SYS_ADMIN)";
+function bpfRemedy(how: Grants): string {
+  return `BPF needs Linux 5.8 with type information, the host's PID namespace, and rights: ${how.capabilities(["BPF", "PERFMON"])}, or SYS_ADMIN where the engine does not know these (Docker before 23)`;
+}
 
-function examineEvents({ eventsSource, eventsReason }: DoctorParts): Finding {
-  const how = {
+function examineEvents({ eventsSource, eventsReason }: DoctorParts, how: Grants): Finding {
+  const told = {
     bpf: "every one is told by the kernel, with exit code, signal and CPU time",
     connector: "every one is told by the kernel, with exit code and signal",
     snapshot: "those that a scan has seen are missed by the next one, without exit code or signal",
   }[eventsSource];
-  const message = `ends of processes by ${eventsSource}: ${how}`;
+  const message = `ends of processes by ${eventsSource}: ${told}`;
   if (eventsReason === null) return { subject: "events", level: "ok", message, remedy: null };
   return {
     subject: "events",
     level: eventsSource === "snapshot" ? "warning" : "info",
     message: `${message}; BPF cannot be used: ${eventsReason}`,
-    remedy: bpfNeeds,
+    remedy: bpfRemedy(how),
   };
+}
+
+function examineWebConfig({ webConfigReason }: DoctorParts): readonly Finding[] {
+  if (webConfigReason === null) return [];
+  const remedy = "mend the file: the agent does not start with it, and a running one keeps the one before";
+  return [{ subject: "network", level: "missing", message: webConfigReason, remedy }];
 }
 
 function examineSyscalls({ syscallsReason }: DoctorParts): Finding {
@@ -192,21 +220,4 @@ function examineSyscalls({ syscallsReason }: DoctorParts): Finding {
     message: `${syscallsReason}: signals are guarded by a re-check of the start time alone, respawn has no plan`,
     remedy: "reinstall the dependencies on this architecture (npm ci)",
   };
-}
-
-function readLink(path: string): { readonly text: string } | { readonly reason: string } {
-  try {
-    return { text: readlinkSync(path) };
-  } catch (error) {
-    return { reason: systemCode(error) ?? reasonOf(error) };
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    return "";
-  }
 }

@@ -1,7 +1,7 @@
 import type { Container, ExitReason, KernelUnits, Snapshot } from "../model.ts";
 import { startedAtMs } from "../model.ts";
 import type { ExitRecord } from "../source/exits/exit-source.ts";
-import { isInit, type ProgramNamer } from "./programs.ts";
+import { isAbovePrograms, isRuntime, type ProgramNamer } from "./programs.ts";
 import type { ResolveContainer } from "./tracker.ts";
 
 /** Boot time is known to a second, so a start that is known otherwise can differ by this. */
@@ -44,12 +44,14 @@ export function attributeExit(exit: ExitRecord, snapshot: Snapshot, parts: Attri
       at !== undefined &&
       (ancestor.startTicks === null || snapshot.table.startTicks[at] === ancestor.startTicks);
     if (!isSame) {
+      const isInit = ancestor.pid === container?.initPid;
+      if (isInit || (ancestor.name !== null && isRuntime(ancestor.name))) break;
       below = ancestor.name ?? below;
       continue;
     }
     const own = snapshot.containers[snapshot.containerOf[at] ?? -1] ?? null;
     if (container === undefined) container = own;
-    const isInside = own?.id === container?.id && !isInit(at, snapshot);
+    const isInside = own?.id === container?.id && !isAbovePrograms(at, snapshot);
     program = isInside || below === null ? ownerOfRow(at, snapshot).program : below;
     break;
   }

@@ -16,6 +16,9 @@ import type { ResolveContainer, Tracker } from "./tracker.ts";
  */
 const drainEveryMs = 200;
 
+/** More are not held until the next scan: a second of the worst fork storm. */
+const mostEarly = 20_000;
+
 export interface ExitWatchParts {
   /** Undefined: ends are found by comparing snapshots. */
   readonly source: ExitSource | undefined;
@@ -52,6 +55,9 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
   const attribution = { resolve: parts.resolve, namer: createProgramNamer(), units: parts.units };
   const missing = new Map<number, Missing>();
   const told = createTold();
+  const shown = createShownContainers();
+  /** Ends in containers that no scan has shown yet: only the next one tells which process is the container's first. */
+  const early: ExitRecord[] = [];
   let latest: Snapshot | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -75,8 +81,16 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
     if (!isMissing) told.add(exit.pid, owner.startTicks);
     report(exit, owner);
   };
+  const isEarly = (exit: ExitRecord): boolean => {
+    if (latest === undefined || exit.cgroup === null || missing.has(exit.pid)) return false;
+    const container = parts.resolve(exit.cgroup)?.container;
+    return container !== undefined && early.length < mostEarly && !shown.has(container.id, latest);
+  };
   const drain = (): void => {
-    for (const exit of source?.drain() ?? []) tell(exit);
+    for (const exit of source?.drain() ?? []) {
+      if (isEarly(exit)) early.push(exit);
+      else tell(exit);
+    }
   };
   const miss = (rows: readonly number[], before: Snapshot): void => {
     for (const row of rows) {
@@ -108,6 +122,7 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
       const before = latest;
       latest = snapshot;
       parts.oom.observe(snapshot);
+      for (const exit of early.splice(0)) tell(exit);
       if (before === undefined) return;
       const changes = compareSnapshots(before, snapshot);
       miss(changes.vanished, before);
@@ -121,6 +136,22 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
     stop: () => {
       clearInterval(timer);
       source?.close();
+    },
+  };
+}
+
+/** Which containers a snapshot has processes of: found out once for each, and only when something ends. */
+function createShownContainers() {
+  let of: Snapshot | undefined;
+  let ids: ReadonlySet<string> = new Set();
+  return {
+    has: (id: string, snapshot: Snapshot): boolean => {
+      if (of !== snapshot) {
+        of = snapshot;
+        const indexes = new Set(snapshot.containerOf);
+        ids = new Set(snapshot.containers.filter((_, index) => indexes.has(index)).map((one) => one.id));
+      }
+      return ids.has(id);
     },
   };
 }

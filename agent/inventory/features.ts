@@ -1,66 +1,143 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import type { OwnRights } from "./own-rights.ts";
+
+/** Bits of capabilities(7). */
+const capabilityBits = {
+  DAC_READ_SEARCH: 2,
+  KILL: 5,
+  SETGID: 6,
+  SETUID: 7,
+  SETPCAP: 8,
+  NET_ADMIN: 12,
+  SYS_CHROOT: 18,
+  SYS_PTRACE: 19,
+  SYS_ADMIN: 21,
+  PERFMON: 38,
+  BPF: 39,
+} as const;
+
+/** As Docker, Kubernetes and Nomad name it: without `CAP_`. */
+export type Capability = keyof typeof capabilityBits;
 
 /** What it depends on which features there are. */
-export interface FeatureFacts {
-  /** Effective capabilities of the agent, a bit each (capabilities(7)). */
-  readonly capabilities: bigint;
-  readonly isHostPidNamespace: boolean;
+export interface FeatureFacts extends Pick<OwnRights, "capabilities" | "isHostPidNamespace"> {
   /** Whether system calls can be made that Node does not offer. */
   readonly hasSyscalls: boolean;
   readonly isEngineThere: boolean;
+  readonly allowNamespaces: boolean;
   readonly source: string;
   readonly eventsSource: "bpf" | "connector" | "snapshot";
 }
 
-interface Feature {
+/** What the agent does where it may; with fewer rights it goes on without. */
+export interface Feature {
   readonly name: string;
+  /** What is had with it, in words. */
+  readonly gives: string;
+  /** All of these. */
+  readonly capabilities: readonly Capability[];
+  /** What else it takes, in words. */
+  readonly besides: string;
+  /** Whether what it takes besides is there. */
   readonly isThere: (facts: FeatureFacts) => boolean;
 }
 
-const CAP_DAC_READ_SEARCH = 2n;
-const CAP_KILL = 5n;
-const CAP_SYS_PTRACE = 19n;
+const always = (): boolean => true;
 
-const has = ({ capabilities }: FeatureFacts, bit: bigint): boolean => ((capabilities >> bit) & 1n) === 1n;
-
-/** What the agent can do where it may; with fewer rights it goes on without. */
-const features: readonly Feature[] = [
-  { name: "host_processes", isThere: (facts) => facts.isHostPidNamespace },
-  { name: "process_details", isThere: (facts) => has(facts, CAP_SYS_PTRACE) },
+/** The one table: /metrics, `doctor` and the README are made of it. */
+export const features: readonly Feature[] = [
+  {
+    name: "process_basics",
+    gives: "processes with state, CPU, memory, threads, command line and container",
+    capabilities: [],
+    besides: "",
+    isThere: always,
+  },
+  {
+    name: "host_processes",
+    gives: "all processes of the host by their real PIDs",
+    capabilities: [],
+    besides: "the host's PID namespace",
+    isThere: (facts) => facts.isHostPidNamespace,
+  },
+  {
+    name: "process_details",
+    gives: "I/O figures, environments, namespaces and files of processes",
+    capabilities: ["SYS_PTRACE"],
+    besides: "",
+    isThere: always,
+  },
   {
     name: "process_details_other_users",
-    isThere: (facts) => has(facts, CAP_SYS_PTRACE) && has(facts, CAP_DAC_READ_SEARCH),
+    gives: "the same of other users' processes",
+    capabilities: ["SYS_PTRACE", "DAC_READ_SEARCH"],
+    besides: "",
+    isThere: always,
   },
-  { name: "kill_other_users", isThere: (facts) => facts.isHostPidNamespace && has(facts, CAP_KILL) },
-  { name: "pidfd", isThere: (facts) => facts.hasSyscalls },
-  { name: "engine", isThere: (facts) => facts.isEngineThere },
-  // Their sockets and pipes are reached through /proc/PID/root.
-  { name: "managers", isThere: (facts) => facts.hasSyscalls && has(facts, CAP_SYS_PTRACE) },
-  { name: "bpf", isThere: (facts) => facts.source === "bpf" },
-  { name: "exit_events", isThere: (facts) => facts.eventsSource !== "snapshot" },
+  {
+    name: "kill_other_users",
+    gives: "signals to other users' processes",
+    capabilities: ["KILL"],
+    besides: "the host's PID namespace",
+    isThere: (facts) => facts.isHostPidNamespace,
+  },
+  {
+    name: "pidfd",
+    gives: "signals that cannot hit another process",
+    capabilities: [],
+    besides: "koffi's library for this architecture",
+    isThere: (facts) => facts.hasSyscalls,
+  },
+  {
+    name: "engine",
+    gives: "names, images and states of containers, exec, attach, restart by label, container or respawn",
+    capabilities: [],
+    besides: "the engine's socket",
+    isThere: (facts) => facts.isEngineThere,
+  },
+  {
+    name: "managers",
+    gives: "programs of supervisord, s6, runit and systemd, restarted by them",
+    capabilities: ["SYS_PTRACE"],
+    besides: "koffi's library for this architecture",
+    isThere: (facts) => facts.hasSyscalls,
+  },
+  {
+    name: "namespaces_driver",
+    gives: "restarts without an engine",
+    capabilities: ["SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE", "SETUID", "SETGID", "SETPCAP"],
+    besides: "--control.allow-namespaces and the host's PID namespace",
+    isThere: (facts) => facts.allowNamespaces && facts.hasSyscalls && facts.isHostPidNamespace,
+  },
+  {
+    name: "bpf",
+    gives: "all processes in one pass",
+    capabilities: [],
+    besides: "SYS_ADMIN, or BPF with PERFMON; the host's PID namespace; Linux 5.8 with type information",
+    isThere: (facts) => facts.source === "bpf",
+  },
+  {
+    name: "exit_events",
+    gives: "every end of a process, with exit code or signal",
+    capabilities: [],
+    besides: "what bpf needs, or NET_ADMIN in the host's network namespace",
+    isThere: (facts) => facts.eventsSource !== "snapshot",
+  },
 ];
 
-/** For `pidward_feature_available`. */
-export function listFeatures(
-  facts: FeatureFacts,
-): readonly { readonly name: string; readonly available: boolean }[] {
-  return features.map(({ name, isThere }) => ({ name, available: isThere(facts) }));
+export interface FeatureState extends Feature {
+  readonly available: boolean;
+  /** Those of its capabilities that the agent does not have. */
+  readonly lacking: readonly Capability[];
 }
 
-/** What the kernel says of the agent itself. */
-export function readOwnRights(procRoot: string): Pick<FeatureFacts, "capabilities" | "isHostPidNamespace"> {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
-  return { capabilities: BigInt(`0x${effective}`), isHostPidNamespace: isHostPids(procRoot) };
+/** For `pidward_feature_available` and `doctor`. */
+export function listFeatures(facts: FeatureFacts): readonly FeatureState[] {
+  return features.map((feature) => {
+    const lacking = feature.capabilities.filter((name) => !hasCapability(facts, name));
+    return { ...feature, lacking, available: lacking.length === 0 && feature.isThere(facts) };
+  });
 }
 
-/** PROC_PID_INIT_INO of include/linux/proc_ns.h. The agent's own link may always be read. */
-function isHostPids(procRoot: string): boolean {
-  try {
-    return (
-      readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]" && readlinkSync(`${procRoot}/self`) !== ""
-    );
-  } catch {
-    // Another procfs, in which the agent is not to be seen.
-    return false;
-  }
+function hasCapability({ capabilities }: Pick<OwnRights, "capabilities">, name: Capability): boolean {
+  return ((capabilities >> BigInt(capabilityBits[name])) & 1n) === 1n;
 }

@@ -1,4 +1,5 @@
 import { counterColumns, type ProcessTable, type Usage } from "../model.ts";
+import { findRow } from "./row-by-pid.ts";
 
 /** One array of figures by row for each of `counterColumns`, in their order; longer than the table. */
 export type CounterRows = readonly Float64Array[];
@@ -150,21 +151,6 @@ function blankRows(length: number): CounterRows {
 function roomFor(rows: CounterRows, length: number): CounterRows {
   const room = rows[0]?.length ?? 0;
   return room >= length ? rows : blankRows(Math.ceil(length * 1.25));
-}
-
-/** The row of a life, or -1; PIDs ascend. */
-export function findRow(
-  { pid: pids, startTicks: starts }: Pick<ProcessTable, "pid" | "startTicks">,
-  pid: number,
-  startTicks: number,
-): number {
-  let [low, high] = [0, pids.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((pids[middle] ?? 0) < pid) low = middle + 1;
-    else high = middle;
-  }
-  return pids[low] === pid && starts[low] === startTicks ? low : -1;
 }
 
 /** Row → the row of the same life in another table, or -1. Both ascend by PID, so one walk pairs them. */

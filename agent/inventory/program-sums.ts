@@ -19,6 +19,12 @@ const otherProgram = "other";
 /** How long the counters of a program without processes are kept while its container is there. */
 const forgetAfterMs = 15 * 60_000;
 
+/**
+ * How long the counters of a container that is not there are kept without being shown. Ends can be told of one that
+ * began while the scan was under way, before a scan or the engine has shown it.
+ */
+const awaitContainerMs = 10_000;
+
 export interface SumsInput {
   readonly table: ProcessTable;
   readonly containers: readonly Container[];
@@ -101,12 +107,12 @@ export function createProgramSums(
     return made;
   };
 
-  const forget = (input: SumsInput): void => {
-    const present = new Set(["", ...input.containers.map((container) => container.id)]);
+  const forget = (input: SumsInput, present: ReadonlyMap<string, unknown>): void => {
     for (const [containerId, own] of groups) {
       for (const [name, group] of own) {
-        const isOld = input.nowMs - group.lastSeenMs > forgetAfterMs || isStarting(name);
-        if (group.gauges.processes === 0 && (isOld || !present.has(containerId))) {
+        const keptMs = present.has(containerId) ? forgetAfterMs : awaitContainerMs;
+        const isOld = input.nowMs - group.lastSeenMs > keptMs || isStarting(name);
+        if (group.gauges.processes === 0 && isOld) {
           own.delete(name);
           count--;
         }
@@ -118,24 +124,27 @@ export function createProgramSums(
   return {
     advance: (input) => {
       for (const own of groups.values()) for (const group of own.values()) group.gauges.clear();
-      const members: Group[] = [];
+      const members: Group[] = new Array(input.table.length);
       for (let row = 0; row < input.table.length; row++) {
         const container = input.containers[input.containerOf[row] ?? -1];
         const group = groupOf(container?.id ?? "", input.names[row] ?? "", input.nowMs);
         group.lastSeenMs = input.nowMs;
         group.gauges.add(input.table, row, input.cpuCores[row] ?? Number.NaN);
-        members.push(group);
+        members[row] = group;
       }
       addCounters(members, input);
       if (!isFirst) countStarts(members, input);
       isFirst = false;
-      forget(input);
       const indexOfContainer = new Map(input.containers.map((container, index) => [container.id, index]));
+      indexOfContainer.set("", -1);
+      forget(input, indexOfContainer);
       const programs: ProgramTotals[] = [];
-      for (const own of groups.values()) {
+      for (const [containerId, own] of groups) {
+        const container = indexOfContainer.get(containerId);
+        if (container === undefined) continue;
         for (const group of own.values()) {
           group.index = programs.length;
-          programs.push(toTotals(group, indexOfContainer.get(group.containerId) ?? -1));
+          programs.push(toTotals(group, container));
         }
       }
       return { programs, programOf: Int32Array.from(members, (group) => group.index) };

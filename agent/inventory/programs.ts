@@ -1,17 +1,26 @@
-import type { Container, ProcessTable } from "../model.ts";
+import type { Container, ProcessTable, Snapshot } from "../model.ts";
 
 /** What runc calls its own processes in a container, and the container's first one until it has become the program. */
+const startingPrefix = "runc:[";
 const startingName = /^runc:\[\d:\w+\]$/;
 
 /** Whether a process of this name is still the runtime's, on its way into the container. */
 export function isStarting(name: string): boolean {
-  return startingName.test(name);
+  return name.startsWith(startingPrefix) && startingName.test(name);
+}
+
+/** What runs containers, as `comm` has it, which is cut to fifteen characters. */
+const runtimeName = /^(?:runc|crun|youki|conmon|containerd-shim.*|dockerd)$/;
+
+/** Whether a process of which only the name is known is the runtime's: then what is below it is a program. */
+export function isRuntime(name: string): boolean {
+  return runtimeName.test(name) || isStarting(name);
 }
 
 /** What naming a program needs of a scan. */
 export interface ProgramContext {
   readonly table: ProcessTable;
-  readonly rowByPid: ReadonlyMap<number, number>;
+  readonly rowByPid: Snapshot["rowByPid"];
   /** Row → index into `containers`, -1 for the host's own. */
   readonly containerOf: Int32Array;
   readonly containers: readonly Container[];
@@ -95,6 +104,14 @@ export function isInit(row: number, context: ProgramContext): boolean {
   return table.containerPid[row] === 1 && parentInContainer(row, context) === undefined;
 }
 
+/**
+ * Whether what is below a process are programs of their own: it is its container's first one, or the runtime's still,
+ * which a scan can meet with a parent in the container, so that it does not look like the first one yet.
+ */
+export function isAbovePrograms(row: number, context: ProgramContext): boolean {
+  return isInit(row, context) || isStarting(context.table.name[row] ?? "");
+}
+
 function parentInContainer(row: number, context: ProgramContext): number | undefined {
   const parent = context.rowByPid.get(context.table.parentPid[row] ?? 0);
   if (parent === undefined || parent === row) return undefined;
@@ -103,20 +120,21 @@ function parentInContainer(row: number, context: ProgramContext): number | undef
 
 function findRoots(context: ProgramContext): Int32Array {
   const roots = new Int32Array(context.table.length).fill(-1);
-  const path: number[] = [];
+  // No row is passed twice on a way up: it is marked.
+  const path = new Int32Array(roots.length);
   for (let row = 0; row < roots.length; row++) {
     let at = row;
-    path.length = 0;
+    let passed = 0;
     while (roots[at] === -1) {
       // Marked before going up, so that a loop of parents in a torn scan ends.
       roots[at] = at;
-      path.push(at);
+      path[passed++] = at;
       const parent = parentInContainer(at, context);
-      if (parent === undefined || isInit(parent, context)) break;
+      if (parent === undefined || isAbovePrograms(parent, context)) break;
       at = parent;
     }
     const root = roots[at] ?? at;
-    for (const passed of path) roots[passed] = root;
+    for (let index = 0; index < passed; index++) roots[path[index] ?? 0] = root;
   }
   return roots;
 }

@@ -14,6 +14,7 @@ import { type Advance, type CounterFigures, createCounters } from "./life-counte
 import type { ManagedPrograms } from "./managed-programs.ts";
 import { createProgramSums } from "./program-sums.ts";
 import { createProgramNamer } from "./programs.ts";
+import { createRowByPid } from "./row-by-pid.ts";
 
 /** Gives the container of a process by the text of its /proc/PID/cgroup; see containers/resolver.ts. */
 export type ResolveContainer = (cgroupText: string) => { readonly container: Container } | undefined;
@@ -34,7 +35,7 @@ export interface TrackerParts {
 /** A scan joined with those before it. */
 export interface ObservedScan {
   readonly table: ProcessTable;
-  readonly rowByPid: ReadonlyMap<number, number>;
+  readonly rowByPid: Snapshot["rowByPid"];
   readonly containers: readonly Container[];
   readonly containerOf: Int32Array;
   readonly advance: Advance;
@@ -83,8 +84,7 @@ export function createTracker(parts: TrackerParts): Tracker {
   return {
     advance: (scan, time) => {
       const { table } = scan;
-      const rowByPid = new Map<number, number>();
-      for (let row = 0; row < table.length; row++) rowByPid.set(table.pid[row] ?? 0, row);
+      const rowByPid = createRowByPid(table);
       const { containers, containerOf } = assignContainers(table, parts);
       const context = { table, rowByPid, containerOf, containers };
       const { names } = namer.name(context, parts.managed?.nameRows(context));
@@ -131,13 +131,23 @@ function assignContainers(table: ProcessTable, parts: TrackerParts) {
   const containers: Container[] = [...parts.knownContainers()];
   const indexById = new Map(containers.map((container, index) => [container.id, index]));
   const containerOf = new Int32Array(table.length).fill(-1);
+  const indexOf = (cgroup: string): number => {
+    const container = parts.resolve(cgroup)?.container;
+    if (container === undefined) return -1;
+    const known = indexById.get(container.id);
+    if (known !== undefined) return known;
+    const index = containers.push(container) - 1;
+    indexById.set(container.id, index);
+    return index;
+  };
+  // Neighbours by PID are often of one cgroup.
+  let last = "";
+  let index = indexOf(last);
   for (let row = 0; row < table.length; row++) {
-    const container = parts.resolve(table.cgroup[row] ?? "")?.container;
-    if (container === undefined) continue;
-    let index = indexById.get(container.id);
-    if (index === undefined) {
-      index = containers.push(container) - 1;
-      indexById.set(container.id, index);
+    const cgroup = table.cgroup[row] ?? "";
+    if (cgroup !== last) {
+      last = cgroup;
+      index = indexOf(cgroup);
     }
     containerOf[row] = index;
   }

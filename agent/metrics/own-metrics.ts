@@ -34,6 +34,7 @@ export interface OwnMetrics {
   cgroupsLeftOut(count: number): void;
   /** @param isGood whether the web configuration that was read last can be used */
   webConfigRead(isGood: boolean): void;
+  readRefused(): void;
   /** In OpenMetrics the text ends with `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
 }
@@ -105,10 +106,16 @@ export const ownFamilies = {
     help: "Series of a compatible family left out of its last rendering because of --metrics.max-series.",
     labels: ["family"],
   },
+  readsRefused: {
+    name: "pidward_http_reads_refused_total",
+    type: "counter",
+    help: "Reads that were answered 503, since too many were under way or too many bytes waited for slow readers.",
+    labels: [],
+  },
   webConfigGood: {
     name: "pidward_web_config_last_reload_successful",
     type: "gauge",
-    help: "Whether the web configuration, as it was read last, is in use; 0 also without one.",
+    help: "Whether the web configuration, as it was read last, is in use; not there without one.",
     labels: [],
   },
   webConfigReadAt: {
@@ -155,8 +162,11 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
   const auditFailures = new Counter(settings(ownFamilies.auditFailures));
   const collectorFailures = new Counter(settings(ownFamilies.collectorFailures));
   const familyDropped = new Gauge(settings(ownFamilies.familyDropped));
+  const readsRefused = new Counter(settings(ownFamilies.readsRefused));
   const webConfigGood = new Gauge(settings(ownFamilies.webConfigGood));
   const webConfigReadAt = new Gauge(settings(ownFamilies.webConfigReadAt));
+  // They begin with the first reading.
+  for (const gauge of [webConfigGood, webConfigReadAt]) gauge.remove();
   const cgroupsLeftOut = new Gauge(settings(ownFamilies.cgroupsLeftOut));
   new Gauge(settings(ownFamilies.source))
     .labels(parts.source, parts.sourceReason?.split("\n")[0] ?? "")
@@ -204,6 +214,7 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
       webConfigGood.set(isGood ? 1 : 0);
       if (isGood) webConfigReadAt.set(Date.now() / 1000);
     },
+    readRefused: () => readsRefused.inc(),
     cgroupsLeftOut: (count) => cgroupsLeftOut.set(count),
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
     render: (format) => (format === "text" ? registry : open).metrics(),

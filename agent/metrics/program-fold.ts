@@ -1,4 +1,5 @@
 import { counterColumns, exitReasons, type ProgramTotals, processStates, type Snapshot } from "../model.ts";
+import { greatestReadable, leastReadable, recordOf, roundCounter, sumReadable } from "./fold-sums.ts";
 import { createFold, type Folded, otherLabel } from "./smallest-fold.ts";
 
 const counters = [...counterColumns, "starts"] as const satisfies readonly (keyof ProgramTotals)[];
@@ -31,21 +32,14 @@ export function createProgramFold(): (snapshot: Snapshot, most: number) => Folde
 }
 
 function sumUp(programs: readonly ProgramTotals[], sums: readonly number[]): ProgramTotals {
-  const total = (figures: readonly number[]): number =>
-    figures.reduce((sum, figure) => (Number.isNaN(figure) ? sum : sum + figure), 0);
-  const named = <K extends string>(names: readonly K[], figure: (name: K, index: number) => number) =>
-    Object.fromEntries(names.map((name, index) => [name, figure(name, index)])) as Record<K, number>;
-  const starts = programs.map((one) => one.oldestStartSeconds).filter((one) => !Number.isNaN(one));
-  const ratios = programs.map((one) => one.openFilesWorstRatio).filter((one) => !Number.isNaN(one));
   return {
     container: -1,
     name: otherLabel,
-    ...named(gauges, (name) => total(programs.map((one) => one[name]))),
-    // To a microsecond, as the programs' own are.
-    ...named(counters, (_, index) => Math.round((sums[index] ?? 0) * 1e6) / 1e6),
-    openFilesWorstRatio: ratios.length === 0 ? Number.NaN : Math.max(...ratios),
-    byState: processStates.map((_, index) => total(programs.map((one) => one.byState[index] ?? 0))),
-    oldestStartSeconds: starts.length === 0 ? Number.NaN : Math.min(...starts),
+    ...recordOf(gauges, (name) => sumReadable(programs.map((one) => one[name]))),
+    ...recordOf(counters, (_, index) => roundCounter(sums[index])),
+    openFilesWorstRatio: greatestReadable(programs.map((one) => one.openFilesWorstRatio)),
+    byState: processStates.map((_, index) => sumReadable(programs.map((one) => one.byState[index] ?? 0))),
+    oldestStartSeconds: leastReadable(programs.map((one) => one.oldestStartSeconds)),
     exits: exitReasons.map((_, index) => sums[counters.length + index] ?? 0),
   };
 }

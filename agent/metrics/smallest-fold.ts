@@ -1,8 +1,7 @@
+import { findLargest } from "./largest.ts";
+
 /** What the sum of the smallest is called. */
 export const otherLabel = "other";
-
-/** One that has become larger than another stays below it until it is this many times as large: no coming and going. */
-const stickiness = 2;
 
 /** Those that have series of their own, and the sum of the rest. */
 export interface Folded<T> {
@@ -55,13 +54,19 @@ export function createFold<T>(kind: FoldKind<T>): Fold<T> {
     if (wholeKeys !== undefined) kept = new Set(wholeKeys());
     wholeKeys = undefined;
     const keys = keysOf();
-    const largest = items.length < most ? undefined : findLargest(items, keys, kept, most - 1, kind.sizeOf);
+    const keyed = items.map((one, index) => ({ one, key: keys[index] ?? "" }));
+    const measures = {
+      sizeOf: ({ one }: (typeof keyed)[number]) => kind.sizeOf(one),
+      wasKept: ({ key }: (typeof keyed)[number]) => kept.has(key),
+    };
+    // One is left for the sum.
+    const largest = items.length < most ? undefined : findLargest(keyed, most - 1, measures);
     const nextKept = new Set<string>();
     const nextFolded = new Map<string, readonly number[]>();
     const [left, summed]: [T[], T[]] = [[], []];
-    for (const [index, one] of items.entries()) {
-      const key = keys[index] ?? "";
-      if (largest === undefined || largest.has(index)) {
+    for (const item of keyed) {
+      const { one, key } = item;
+      if (largest === undefined || largest.has(item)) {
         nextKept.add(key);
         left.push(one);
         continue;
@@ -76,17 +81,4 @@ export function createFold<T>(kind: FoldKind<T>): Fold<T> {
     folded = nextFolded;
     return { kept: left, other: hasFolded ? kind.sumUp(summed, sums) : undefined, folded: summed };
   };
-}
-
-/** The places of the largest; one that was kept is measured as larger than it is. */
-function findLargest<T>(
-  items: readonly T[],
-  keys: readonly string[],
-  kept: ReadonlySet<string>,
-  count: number,
-  sizeOf: (one: T) => number,
-): ReadonlySet<number> {
-  const sizes = items.map((one, index) => sizeOf(one) * (kept.has(keys[index] ?? "") ? stickiness : 1) || 0);
-  const places = [...sizes.keys()].sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
-  return new Set(places.slice(0, Math.max(0, count)));
 }

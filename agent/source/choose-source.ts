@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { AgentError, reasonOf } from "../errors.ts";
+import { hostPidNamespace } from "../host-namespaces.ts";
 import type { KernelUnits } from "../model.ts";
 import type { Syscalls } from "../syscalls.ts";
 import { createBpfSource } from "./bpf/bpf-source.ts";
@@ -9,10 +10,8 @@ import { createBpfExits } from "./exits/bpf-exits.ts";
 import { createConnectorExits } from "./exits/connector-exits.ts";
 import type { ExitSource } from "./exits/exit-source.ts";
 import type { ProcessSource } from "./process-source.ts";
+import type { GuardedReader } from "./procfs/guarded-reader.ts";
 import { createProcfsSource } from "./procfs/procfs-source.ts";
-
-/** The inode of the first PID namespace (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
-const hostPidNamespace = "pid:[4026531836]";
 
 export const sourceNames = ["auto", "bpf", "procfs"] as const;
 export const exitSourceNames = ["auto", "bpf", "connector", "snapshot"] as const;
@@ -24,6 +23,7 @@ export interface SourceParts {
   readonly sysRoot: string;
   readonly units: KernelUnits;
   readonly cgroups: CgroupTexts;
+  readonly commands: GuardedReader;
   /** Undefined where koffi cannot load. */
   readonly syscalls: Syscalls | undefined;
   /** Milliseconds since the epoch. */
@@ -53,10 +53,10 @@ export function chooseSources(parts: SourceParts): ChosenSources {
     btf ??= readBtf(parts.sysRoot);
     return { btf, syscalls };
   };
-  const { procRoot: root, units, cgroups, now, monotonicNs } = parts;
+  const { procRoot: root, units, cgroups, commands, now, monotonicNs } = parts;
   const [source, sourceReason] = firstOf<ProcessSource>(`--source=${parts.source}`, parts.source, {
-    bpf: () => createBpfSource({ root, units, cgroups, ...bpf() }),
-    procfs: () => createProcfsSource({ root, units }),
+    bpf: () => createBpfSource({ root, units, cgroups, commands, ...bpf() }),
+    procfs: () => createProcfsSource({ root, units, commands }),
   });
   try {
     const [exits, exitsReason] = firstOf<ExitSource | undefined>(

@@ -15,43 +15,21 @@ import type {
 } from "../../agent/api.ts";
 import { type CliParts, runCli } from "../../agent/cli/run-cli.ts";
 import { type ErrorCode, errorCatalogue } from "../../agent/errors.ts";
+import { type FakeAgent, problem, startFakeAgent } from "../support/fake-agent.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-cli-"));
 const socket = path.join(folder, "agent.sock");
-const answers = new Map<string, { status: number; body: unknown }>();
-let asked: { line: string; body: string }[] = [];
+let agent: FakeAgent;
+const answer = (line: string, body: unknown, status?: number): void => agent.answer(line, body, status);
 
-const server = http.createServer((request, response) => {
-  let body = "";
-  request.on("data", (chunk) => {
-    body += chunk;
-  });
-  request.on("end", () => {
-    const line = `${request.method} ${request.url}`;
-    asked.push({ line, body });
-    const answer = answers.get(line) ?? { status: 404, body: problem("not_found", `nothing at ${line}`) };
-    response
-      .writeHead(answer.status, { "content-type": "application/json" })
-      .end(JSON.stringify(answer.body));
-  });
+beforeAll(async () => {
+  agent = await startFakeAgent(socket);
 });
-beforeAll(() => new Promise<void>((resolve) => server.listen(socket, resolve)));
 afterAll(async () => {
-  await new Promise((resolve) => server.close(resolve));
+  await agent.close();
   rmSync(folder, { recursive: true });
 });
-beforeEach(() => {
-  asked = [];
-  answers.clear();
-});
-
-function problem(code: string, detail: string, facts = {}) {
-  return { type: "about:blank", title: "", status: 0, code, detail, ...facts };
-}
-
-function answer(line: string, body: unknown, status = 200): void {
-  answers.set(line, { status, body });
-}
+beforeEach(() => agent.reset());
 
 const findings: readonly Finding[] = [
   { subject: "user", level: "ok", message: "root", remedy: null },
@@ -172,7 +150,7 @@ test("ps hands selector and filters on, and --json prints the API's answer", asy
   const { out, code } = await run(["ps", "web/nginx", "--sort", "rss", "--limit=20", "--json"]);
   expect(code).toBe(0);
   expect(JSON.parse(out)).toEqual(listOf(makeProcess()));
-  expect(asked.map((one) => one.line)).toEqual([line]);
+  expect(agent.asked.map((one) => one.line)).toEqual([line]);
 });
 
 const web: ContainerRecord = {
@@ -315,7 +293,7 @@ test("kill says what happened to each target", async () => {
       "",
     ].join("\n"),
   );
-  expect(JSON.parse(asked[0]?.body ?? "")).toEqual({
+  expect(JSON.parse(agent.asked[0]?.body ?? "")).toEqual({
     selector: "web",
     graceSeconds: 60,
     tree: true,

@@ -68,6 +68,7 @@ const parts: AppParts = {
   attach: notUsed,
   events: journal,
   audit: { tail: async () => [], listen: () => () => {} },
+  onRefused: () => {},
   maxSnapshotAgeMs: 5_000,
   now: () => snapshot.takenAt + age,
   version: "1.2.3",

@@ -1,4 +1,5 @@
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
+import bcrypt from "bcrypt";
 import fc from "fast-check";
 import { AgentError } from "../../agent/errors.ts";
 import { createPasswordCheck } from "../../agent/http/access/passwords.ts";
@@ -129,26 +130,46 @@ test("any text is a configuration or an error that says so", () => {
   );
 });
 
-test("a password is compared with a hash of any letter, and an unknown user's with nobody's", async () => {
+test("a password is compared with a hash of any letter, and an unknown user has none", async () => {
   const check = createPasswordCheck();
   for (const letter of ["a", "b", "y"]) {
     const one = hash.replace("$2y$", `$2${letter}$`);
-    expect(await check("ann", "secret", one)).toBe(true);
-    expect(await check("ann", "secret", one)).toBe(true);
-    expect(await check("ann", "Secret", one)).toBe(false);
+    expect(await check("ann", "secret", { ann: one })).toBe(true);
+    expect(await check("ann", "secret", { ann: one })).toBe(true);
+    expect(await check("ann", "Secret", { ann: one })).toBe(false);
   }
-  expect(await check("bob", "secret", undefined)).toBe(false);
+  expect(await check("bob", "secret", { ann: hash })).toBe(false);
+  expect(await check("bob", "secret", {})).toBe(false);
+  expect(await check("constructor", "secret", { ann: hash })).toBe(false);
+});
+
+test("an unknown user's password costs what a user's costs, always the same for the same name", async () => {
+  const compare = jest.spyOn(bcrypt, "compare");
+  const costs = async (names: readonly string[]): Promise<readonly number[]> => {
+    const check = createPasswordCheck();
+    compare.mockClear();
+    for (const name of names) await check(name, "x", { ann: hash, bob: hash.replace("$2y$04$", "$2y$06$") });
+    return compare.mock.calls.map(([, used]) => bcrypt.getRounds(String(used)));
+  };
+  const strangers = Array.from({ length: 40 }, (_, index) => `stranger ${index}`);
+  expect(new Set(await costs(strangers))).toEqual(new Set([4, 6]));
+  const check = createPasswordCheck();
+  compare.mockClear();
+  for (const password of ["1", "2", "3", "4", "5", "6"])
+    await check("stranger", password, { ann: hash, bob: hash.replace("$2y$04$", "$2y$06$") });
+  expect(new Set(compare.mock.calls.map(([, used]) => bcrypt.getRounds(String(used)))).size).toBe(1);
+  compare.mockRestore();
 });
 
 test("more passwords at once than can be compared are refused, and none is forgotten", async () => {
   const check = createPasswordCheck();
   const results = await Promise.allSettled(
-    Array.from({ length: 60 }, (_, index) => check("ann", `wrong ${index}`, hash)),
+    Array.from({ length: 60 }, (_, index) => check("ann", `wrong ${index}`, { ann: hash })),
   );
   const refused = results.filter(({ status }) => status === "rejected");
   expect(refused).toHaveLength(60 - 34);
   for (const one of refused) expect(one).toMatchObject({ reason: { code: "unavailable" } });
-  expect(await check("ann", "secret", hash)).toBe(true);
+  expect(await check("ann", "secret", { ann: hash })).toBe(true);
 });
 
 test("a bucket lets a burst through, and then one with each interval", () => {

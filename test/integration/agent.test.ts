@@ -271,6 +271,19 @@ asRoot(`without root the agent serves what it can, from the user's own folders${
   }
 });
 
+asRoot(`a user of whom the system knows nothing, not even a home, can use the command line${reason}`, () => {
+  const program = path.join(__dirname, "../../dist/main.js");
+  const { status, stderr } = spawnSync(process.execPath, [program, "ps", "--host", "unix:///nowhere.sock"], {
+    uid: 54_321,
+    gid: 54_321,
+    cwd: "/",
+    env: { PATH: process.env.PATH },
+    encoding: "utf8",
+  });
+  expect(stderr).toContain("no agent answers at unix:///nowhere.sock");
+  expect(status).toBe(7);
+});
+
 test("without koffi the agent says so, and signals by the re-check alone", () =>
   withProcess(["sleep", "100000"], async (pid) => {
     const root = path.join(__dirname, "../..");

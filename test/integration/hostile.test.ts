@@ -31,10 +31,10 @@ async function runPython(program: string) {
   await makeManagersImage(containers.docker);
   const folder = mkdtempSync(path.join(scratch, "app-"));
   chmodSync(folder, 0o755);
-  writeFileSync(path.join(folder, "main.py"), program);
+  writeFileSync(path.join(folder, "supervisord"), program);
   return containers.run({
     image: managersImage,
-    argv: ["/usr/bin/python3", "/app/main.py"],
+    argv: ["/usr/bin/python3", "/app/supervisord"],
     env: ["PATH=/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1"],
     host: { Binds: [`${folder}:/app`] },
   });

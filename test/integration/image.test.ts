@@ -5,10 +5,11 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
 import type Docker from "dockerode";
 import type { AuditRecord, ProcessRecord } from "../../agent/api.ts";
-import { agentImage, buildAgentImage, runIn } from "../support/agent-image.ts";
+import { agentImage, buildAgentImage } from "../support/agent-image.ts";
 import { type TestContainer, TestContainers } from "../support/containers.ts";
 import { makeManagersImage, managersImage, supervisordHead } from "../support/manager-images.ts";
 import { hasParts } from "../support/parts.ts";
+import { runIn } from "../support/run-in.ts";
 import { testWith } from "../support/test-with.ts";
 import { waitFor } from "../support/wait-for.ts";
 

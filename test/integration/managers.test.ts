@@ -12,7 +12,6 @@ import {
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { PassThrough } from "node:stream";
 import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
 import { createManagerFinders } from "../../agent/managers/find-managers.ts";
 import type {
@@ -35,6 +34,7 @@ import {
   systemdImage,
 } from "../support/manager-images.ts";
 import { hasParts } from "../support/parts.ts";
+import { runIn } from "../support/run-in.ts";
 import { testWith } from "../support/test-with.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -63,27 +63,8 @@ afterEach(() => containers.removeAll());
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 async function runInside(container: Container, argv: readonly string[]): Promise<InsideResult> {
-  const exec = await containers.get(container.id).exec({
-    Cmd: [...argv],
-    User: "0",
-    AttachStdout: true,
-    AttachStderr: true,
-  });
-  const stream = await exec.start({ hijack: true, stdin: false });
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  containers.docker.modem.demuxStream(stream, stdout, stderr);
-  stream.once("end", () => {
-    stdout.end();
-    stderr.end();
-  });
-  const [out, err] = await Promise.all([textOf(stdout), textOf(stderr)]);
-  return { exitCode: (await exec.inspect()).ExitCode, stdout: out, stderr: err };
-}
-
-async function textOf(stream: PassThrough): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) text += chunk;
-  return text;
+  const { code, stdout, stderr } = await runIn(containers.docker, container.id, argv, "0");
+  return { exitCode: code, stdout, stderr };
 }
 
 /** The processes of a container, as a scan would give them. */
@@ -540,7 +521,11 @@ for (const kind of ["s6", "runit"] as const) {
         off: "stopped",
       });
       const web = programs.find((one) => one.name === "web");
-      expect(readFileSync(`/proc/${web?.pid}/cmdline`, "utf8")).toBe("sleep\x00100001\0");
+      // The supervisor's child has the PID before it becomes the program.
+      await waitFor(
+        "web to be its program",
+        () => readFileSync(`/proc/${web?.pid}/cmdline`, "utf8") === "sleep\x00100001\0",
+      );
       const finder = createManagerFinders(parts).find((one) => one.kind === kind);
       const processes = processesOf(shop);
       const names = processes.map((process) =>

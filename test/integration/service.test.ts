@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, expect } from "@jest/globals";
@@ -56,14 +56,48 @@ for (const where of [path.join(folder, "notify"), `@pidward-test-${process.pid}`
   );
 }
 
-testWith(["systemd"], "systemd finds nothing wrong with the unit", async () => {
-  const unit = readFileSync(path.join(__dirname, "../../deploy/systemd/pidward.service"), "utf8");
-  // It looks for the program, which is not installed here.
-  const file = path.join(folder, "pidward.service");
-  writeFileSync(file, unit.replace("/usr/bin/pidward", process.execPath));
-  const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], { encoding: "utf8" });
-  expect({ status, about: stderr.split("\n").filter((line) => line.includes("pidward")) }).toEqual({
+const repository = path.join(__dirname, "../..");
+const units = path.join(repository, "deploy/systemd");
+
+for (const dropIn of [undefined, "namespaces.conf", "unprivileged.conf"]) {
+  const title = `systemd finds nothing wrong with the unit${dropIn === undefined ? "" : ` and ${dropIn}`}`;
+  testWith(["systemd"], title, async () => {
+    const unit = readFileSync(path.join(units, "pidward.service"), "utf8");
+    const own = mkdtempSync(path.join(folder, "unit-"));
+    // It looks for the program, which is not installed here.
+    const file = path.join(own, "pidward.service");
+    writeFileSync(file, unit.replace("/usr/bin/pidward", process.execPath));
+    if (dropIn !== undefined) {
+      mkdirSync(`${file}.d`);
+      copyFileSync(path.join(units, dropIn), path.join(`${file}.d`, dropIn));
+    }
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], {
+      encoding: "utf8",
+    });
+    const about = stderr.split("\n").filter((line) => /pidward|\.conf/.test(line));
+    expect({ status, about }).toEqual({ status: 0, about: [] });
+  });
+}
+
+testWith(["systemd"], "the unit exposes no more than the README says", async () => {
+  const said = /exposure level for pidward.service: (\d+\.\d)/.exec(
+    readFileSync(path.join(repository, "README.md"), "utf8"),
+  );
+  const { status, stdout, stderr } = spawnSync(
+    "systemd-analyze",
+    [
+      "security",
+      "--offline=true",
+      "--no-pager",
+      // In tenths.
+      `--threshold=${Math.round(Number(said?.[1]) * 10)}`,
+      path.join(units, "pidward.service"),
+    ],
+    { encoding: "utf8" },
+  );
+  expect({ status, stderr, stdout: status === 0 ? "" : stdout }).toEqual({
     status: 0,
-    about: [],
+    stderr: "",
+    stdout: "",
   });
 });

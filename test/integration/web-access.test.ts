@@ -1,9 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import https from "node:https";
 import os from "node:os";
 import path from "node:path";
+import tlsModule from "node:tls";
 import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
 import { WebSocket } from "ws";
 import { TestAgent } from "../support/agent.ts";
@@ -13,11 +15,8 @@ import { waitFor } from "../support/wait-for.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-web-"));
 const at = (name: string): string => path.join(folder, name);
-let agent = new TestAgent();
-afterEach(async () => {
-  await agent.remove();
-  agent = new TestAgent();
-});
+const agent = new TestAgent();
+afterEach(() => agent.remove());
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function openssl(...args: readonly string[]): void {
@@ -224,8 +223,8 @@ testWith(["openssl"], "what a user does over TCP is audited under the name", asy
 });
 
 testWith(["openssl"], "a terminal over TCP needs the role admin", async () => {
-  await startWith(users + roles);
-  const statusFor = (user?: string): Promise<number> =>
+  await startWith(`${users + roles}http_server_config: { headers: { X-Frame-Options: deny } }\n`);
+  const answerFor = (user?: string): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const headers =
         user === undefined
@@ -236,14 +235,19 @@ testWith(["openssl"], "a terminal over TCP needs the role admin", async () => {
       });
       socket.once("unexpected-response", (_request, response) => {
         response.resume();
-        resolve(response.statusCode ?? 0);
+        resolve(response);
       });
       socket.once("open", () => reject(new Error("it was opened")));
       socket.once("error", () => {});
     });
-  expect(await statusFor()).toBe(401);
-  expect(await statusFor("bob")).toBe(403);
-  expect(await statusFor("eve")).toBe(404);
+  const refused = await answerFor();
+  expect(refused.statusCode).toBe(401);
+  expect(refused.headers).toMatchObject({
+    "x-frame-options": "deny",
+    "www-authenticate": expect.stringContaining("Basic"),
+  });
+  expect((await answerFor("bob")).statusCode).toBe(403);
+  expect((await answerFor("eve")).statusCode).toBe(404);
 });
 
 const certificateTable: readonly (readonly [type: string, none: boolean, own: boolean, foreign: boolean])[] =
@@ -337,6 +341,94 @@ testWith(
   },
 );
 
+/** Asks on a connection of its own, and gives what is needed to go on with its session. */
+function resume(
+  session: Buffer | undefined,
+): Promise<{ answered: boolean; reused: boolean; session: Buffer | undefined }> {
+  return new Promise((resolve) => {
+    let text = "";
+    let next: Buffer | undefined;
+    let reused = false;
+    const socket = tlsModule.connect({
+      host: "127.0.0.1",
+      port: Number(agent.address.split(":").pop()),
+      ca: readFileSync(at("ca.crt")),
+      cert: readFileSync(at("ops.crt")),
+      key: readFileSync(at("ops.key")),
+      ...(session === undefined ? {} : { session }),
+    });
+    socket.on("secureConnect", () => (reused = socket.isSessionReused()));
+    socket.on("session", (one) => (next = one));
+    socket.on("data", (chunk) => (text += chunk));
+    socket.on("error", () => {});
+    socket.on("close", () => resolve({ answered: text.startsWith("HTTP/1.1 200"), reused, session: next }));
+    socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  });
+}
+
+testWith(
+  ["openssl"],
+  "whose authority is no longer trusted does not come in by a session from before",
+  async () => {
+    const trusting = (authority: string): string =>
+      tls(`, client_ca_file: ${authority}.crt, client_auth_type: RequireAndVerifyClientCert`);
+    await startWith(trusting("ca"));
+    const first = await resume(undefined);
+    expect(await resume(first.session)).toMatchObject({ answered: true, reused: true });
+    writeFileSync(at("web.yml"), trusting("stranger"));
+    process.kill(agent.pid, "SIGHUP");
+    await waitFor("the refusal", async () => !(await resume(undefined)).answered);
+    expect(await resume(first.session)).toMatchObject({ answered: false });
+  },
+);
+
+testWith(
+  ["openssl"],
+  "certificates that stand in the file, suites and curves are used; a changed certificate file is seen",
+  async () => {
+    const indent = (file: string): string => readFileSync(at(file), "utf8").replaceAll(/^/gm, "    ");
+    await startWith(`tls_server_config:
+  cert: |
+${indent("server.crt")}
+  key: |
+${indent("server.key")}
+  max_version: TLS12
+  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]
+  curve_preferences: [CurveP384]
+`);
+    const port = Number(agent.address.split(":").pop());
+    const used = await new Promise<readonly unknown[]>((resolve, reject) => {
+      const socket = tlsModule.connect({ host: "127.0.0.1", port, ca: readFileSync(at("ca.crt")) }, () => {
+        const key = socket.getEphemeralKeyInfo();
+        resolve([
+          socket.getCipher().name,
+          key !== null && "name" in key ? key.name : key,
+          socket.getProtocol(),
+        ]);
+        socket.destroy();
+      });
+      socket.once("error", reject);
+    });
+    expect(used).toEqual(["ECDHE-RSA-AES256-GCM-SHA384", "secp384r1", "TLSv1.2"]);
+    await agent.stop();
+
+    writeFileSync(at("live.crt"), readFileSync(at("server.crt")));
+    writeFileSync(at("live.key"), readFileSync(at("server.key")));
+    await startWith(tls("", "live"));
+    expect((await ask("/healthz")).server).toBe("server");
+    writeFileSync(at("live.key"), readFileSync(at("second.key")));
+    writeFileSync(at("live.crt"), readFileSync(at("second.crt")));
+    await waitFor("the other certificate", async () => (await ask("/healthz")).server === "second");
+  },
+);
+
+testWith(["openssl"], "doctor says what is wrong with the web configuration", async () => {
+  writeFileSync(at("web.yml"), "basic_auth_users:\n  ann: x\n");
+  const { code, stdout } = await agent.cliWith({ PIDWARD_WEB_CONFIG_FILE: at("web.yml") }, "doctor");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^missing +network +\S*web\.yml:2: basic_auth_users\.ann is no bcrypt hash/m);
+});
+
 testWith(
   ["openssl"],
   "a file with a mistake, or with files that are not there, is refused at start",
@@ -404,6 +496,6 @@ testWith(["openssl"], "the command line trusts whom it is told to, and shows who
   });
   expect(await agent.cli("ps", host, `--cert=${at("ops.crt")}`)).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("--cert and --key go together"),
+    stderr: expect.stringContaining("--cert: a certificate and its key go together"),
   });
 });

@@ -170,6 +170,49 @@ test("a short-lived child of the container's init, or from outside, is a program
     expect(host.program(name)).toMatchObject({ starts: 1, exits: { exit_0: 1 }, container: "web" });
 });
 
+test("what ends below a first process that a scan has met as the runtime's still is no program of the runtime's", () => {
+  const untold = makeContainer("web");
+  const host = new Host("bpf", [untold]);
+  // Its parent is the runtime's too, in the container's cgroup and about to end: it does not look like the first one.
+  const parent: TestProcess = { pid: 9, name: "runc:[1:CHILD]", container: "web" };
+  const starting = { ...init, parentPid: 9, containerPid: 1, name: "runc:[2:INIT]" };
+  host.scan(parent, starting, { pid: 20, parentPid: 10, name: "seen", container: "web" });
+  host.end(ended(20, { name: "seen", ancestors: [{ pid: 10, startTicks: 100, name: "sh" }] }));
+  host.end(ended(30, { name: "job", ancestors: [{ pid: 10, startTicks: 100, name: "sh" }] }));
+  host.scan({ ...init, containerPid: 1, name: "sh" });
+  for (const name of ["seen", "job"]) expect(host.program(name).exits).toEqual({ exit_0: 1 });
+});
+
+test("what ends before a scan has shown its container waits for the next one, which tells the container's first process", () => {
+  const untold = makeContainer("web");
+  const shim: TestProcess = { pid: 5, name: "containerd-shim" };
+  const host = new Host("bpf", [untold]);
+  host.scan();
+  const fromInit = [
+    { pid: 10, startTicks: 100, name: "sh" },
+    { pid: 5, startTicks: 50, name: "containerd-shim" },
+  ];
+  const forked = [{ pid: 40, startTicks: 400, name: "batch" }, ...fromInit];
+  host.end(ended(30, { name: "job", ancestors: fromInit }), ended(31, { name: "step", ancestors: forked }));
+  host.scan(shim, { ...init, parentPid: 5, containerPid: 1, name: "sh" });
+  host.scan(shim, { ...init, parentPid: 5, containerPid: 1, name: "sh" });
+  for (const name of ["job", "batch"])
+    expect(host.program(name)).toMatchObject({ starts: 1, exits: { exit_0: 1 }, container: "web" });
+});
+
+test("in a container that has ended before any scan the runtime is no program, and neither is the first process above others", () => {
+  const host = new Host();
+  host.scan();
+  const shim = { pid: 5, startTicks: 50, name: "containerd-shim" };
+  const first = { pid: 10, startTicks: 100, name: "sh" };
+  host.end(ended(30, { name: "job", ancestors: [first, shim] }));
+  host.end(ended(32, { name: "psql", ancestors: [{ pid: 33, startTicks: 330, name: "runc" }, shim] }));
+  host.end(ended(10, { name: "sh", ancestors: [shim] }));
+  host.scan();
+  host.scan();
+  for (const name of ["job", "psql", "sh"]) expect(host.program(name).exits).toEqual({ exit_0: 1 });
+});
+
 test("a process that a scan has met before it was in its parent's cgroup ended in the container all the same", () => {
   const host = new Host();
   host.scan(init, worker);

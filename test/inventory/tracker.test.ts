@@ -166,6 +166,30 @@ test("programs of a container that was removed are forgotten", () => {
   expect(snapshot.programs.map((one) => one.name)).toEqual(["systemd"]);
 });
 
+test("ends in a container that began during a scan wait, unshown, until it is seen", () => {
+  let containers: (typeof web)[] = [];
+  const tracker = makeTracker(() => containers);
+  const at = (second: number) => ({ takenAt: second * 1000, monotonicSeconds: second, scanSeconds: 0 });
+  const host: TestProcess = { pid: 1, parentPid: 0, name: "systemd" };
+  const scan = (second: number, ...processes: TestProcess[]) =>
+    tracker.advance({ table: makeTable([host, ...processes]), problems: [] }, at(second));
+  const end = (pid: number, container: typeof web) =>
+    tracker.ended(
+      { pid, startTicks: 1, container, program: "sh", reason: "exit_0", usage: null, wasSeen: false },
+      1000,
+    );
+  scan(1);
+  end(50, web);
+  end(51, makeContainer("short"));
+  expect(scan(2).programs.map((one) => one.name)).toEqual(["systemd"]);
+  containers = [web];
+  const snapshot = scan(3, init);
+  expect(program(snapshot, "sh")).toMatchObject({ container: 0, exits: [1, 0, 0, 0, 0], starts: 1 });
+  expect(scan(12, init).programs).toHaveLength(3);
+  containers = [web, makeContainer("short")];
+  expect(scan(13, init).programs).toHaveLength(3);
+});
+
 test("what a runtime is called while it starts a container is no program for long", () => {
   const starting = { ...init, name: "runc:[2:INIT]" };
   const snapshots = track([[starting], [init]]);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { AgentError } from "../../agent/errors.ts";
 import { createAssembler } from "../../agent/source/bpf/assembler.ts";
 import { parseBtf } from "../../agent/source/bpf/btf.ts";
-import { splitCpuTime } from "../../agent/source/bpf/cpu-time.ts";
+import { systemShare } from "../../agent/source/bpf/cpu-time.ts";
 import { type TaskSlot, taskSlots, uncounted, words } from "../../agent/source/bpf/task-iterator.ts";
 import { commEnd, createTaskRecords } from "../../agent/source/bpf/task-records.ts";
 import { stateLetter } from "../../agent/source/bpf/task-state.ts";
@@ -222,8 +222,8 @@ test.each([
 });
 
 test("CPU time adds up to the scheduler's, split as the ticks fell", () => {
-  expect(splitCpuTime(4e9, 3e9, 1e9)).toEqual({ userSeconds: 3, systemSeconds: 1 });
-  expect(splitCpuTime(2e9, 0, 5)).toEqual({ userSeconds: 0, systemSeconds: 2 });
-  expect(splitCpuTime(2e9, 5, 0)).toEqual({ userSeconds: 2, systemSeconds: 0 });
-  expect(splitCpuTime(1e9, 0, 0)).toEqual({ userSeconds: 1, systemSeconds: 0 });
+  expect(systemShare(4e9, 3e9, 1e9)).toBe(1e9);
+  expect(systemShare(2e9, 0, 5)).toBe(2e9);
+  expect(systemShare(2e9, 5, 0)).toBe(0);
+  expect(systemShare(1e9, 0, 0)).toBe(0);
 });

@@ -15,6 +15,7 @@ import { createCgroupTexts } from "../../agent/source/cgroupfs/cgroup-texts.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
 import { chooseSources, type SourceParts } from "../../agent/source/choose-source.ts";
 import type { ProcessSource } from "../../agent/source/process-source.ts";
+import { createGuardedReader } from "../../agent/source/procfs/guarded-reader.ts";
 import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
 import { createProcfsSource } from "../../agent/source/procfs/procfs-source.ts";
 import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
@@ -23,7 +24,7 @@ import { waitFor } from "../support/wait-for.ts";
 import { processSourceContract } from "./process-source-contract.ts";
 
 const units = readKernelUnits("/proc", Date.now());
-const cgroups = createCgroupTexts(detectCgroups("/sys"), () => performance.now());
+const cgroups = createCgroupTexts(detectCgroups("/sys"));
 let syscalls: Syscalls;
 beforeAll(async () => {
   syscalls = await loadSyscalls();
@@ -117,6 +118,44 @@ function sideBySide(threads: ThreadVisit): void {
     );
   });
 
+  test("a process seen often has its latest figures, whatever of it changes, as a source has that sees it first", async () => {
+    const script = `
+      process.stdout.write("ready");
+      const held = [];
+      process.stdin.on("data", (what) => {
+        if (what == "name\\n") process.title = "renamed";
+        else if (what == "open\\n") held.push(require("node:fs").openSync("/dev/null"));
+        else held.push(Buffer.alloc(32 << 20, 1));
+        process.stdout.write("done");
+      });`;
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
+    children.push(child);
+    await once(child.stdout, "data");
+    const pid = child.pid ?? -1;
+    for (let scans = 0; scans < 5; scans++) await bpf.scan();
+    const seen = async (): Promise<Row> => rowOf((await bpf.scan()).table, pid);
+    const first = await seen();
+    for (const what of ["name", "open", "grow"]) {
+      child.stdin.write(`${what}\n`);
+      await once(child.stdout, "data");
+      await waitFor(`the process to be at rest after ${what}`, async () => {
+        const fresh = create(threads);
+        const own = await seen();
+        const row = rowOf((await fresh.scan()).table, pid);
+        fresh.close();
+        return isDeepStrictEqual(own, row);
+      });
+    }
+    const last = await seen();
+    expect(last).toMatchObject({ pid, name: "renamed", openFiles: Number(first.openFiles) + 1 });
+    expect(Number(last.residentBytes) - Number(first.residentBytes)).toBeGreaterThan(30 << 20);
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+    children.splice(children.indexOf(child), 1);
+    expect((await bpf.scan()).table.pid.indexOf(pid)).toBe(-1);
+  });
+
   test("a process of 50 threads, of which some have ended, has the sums of all", async () => {
     // Those that live wait in the kernel, the first one too: nothing of the process moves.
     const script = `
@@ -192,6 +231,7 @@ describe("the choice of sources", () => {
       sysRoot: "/sys",
       units,
       cgroups,
+      commands: createGuardedReader(),
       syscalls: undefined,
       now: Date.now,
       monotonicNs: () => Number(process.hrtime.bigint()),

@@ -150,7 +150,7 @@ describe("texts of cgroups by their ids", () => {
   test("a text is learnt for the cgroup whose folder has the id, and for no other", () => {
     const root = folder("memory");
     const own = folder("memory/docker/a");
-    const texts = createCgroupTexts(detectCgroups(sys), () => 0);
+    const texts = createCgroupTexts(detectCgroups(sys));
     const text = "4:memory:/docker/a\n1:cpu:/docker/a\n0::/\n";
     expect(texts.learn(1, own.id, text)).toBe(true);
     // What the kernel says of a process that is ending.
@@ -164,15 +164,25 @@ describe("texts of cgroups by their ids", () => {
   test("what nobody has told is found by walking the folders", () => {
     folder("memory");
     const own = folder("memory/docker/a");
-    const texts = createCgroupTexts(detectCgroups(sys), () => 0);
+    const texts = createCgroupTexts(detectCgroups(sys));
     expect(texts.find(1, own.id)).toBe("1:memory:/docker/a\n");
     expect(texts.find(1, own.id + 12_345)).toBeUndefined();
+  });
+
+  test("a cgroup made since the last walk is found in the next round, and only one walk is made in each", () => {
+    folder("memory");
+    const texts = createCgroupTexts(detectCgroups(sys));
+    expect(texts.find(1, 12_345)).toBeUndefined();
+    const late = folder("memory/docker/late");
+    expect(texts.find(1, late.id)).toBeUndefined();
+    texts.beginRound();
+    expect(texts.find(1, late.id)).toBe("1:memory:/docker/late\n");
   });
 
   test("on a v2 host the line without controllers is the one", () => {
     write("cgroup.controllers", "memory\n");
     const own = folder("system.slice/docker-b.scope");
-    const texts = createCgroupTexts(detectCgroups(sys), () => 0);
+    const texts = createCgroupTexts(detectCgroups(sys));
     expect(texts.learn(own.id, 0, "0::/system.slice/docker-b.scope\n")).toBe(true);
     expect(texts.learn(own.id, 0, "0::/\n")).toBe(false);
   });

@@ -28,7 +28,7 @@ const makers = {
       btf: parseBtf(readFileSync("/sys/kernel/btf/vmlinux")),
       syscalls: calls,
       units,
-      cgroups: createCgroupTexts(detectCgroups("/sys"), () => performance.now()),
+      cgroups: createCgroupTexts(detectCgroups("/sys")),
       ...clocks,
     }),
   connector: (calls: Syscalls): ExitSource =>

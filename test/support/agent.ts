@@ -110,8 +110,13 @@ export class TestAgent {
   }
 
   /** Runs a command of the command line against this agent. */
-  async cli(...args: readonly string[]): Promise<CliResult> {
-    const env = { ...process.env, PIDWARD_HOST: `unix://${this.socket}` };
+  cli(...args: readonly string[]): Promise<CliResult> {
+    return this.cliWith({}, ...args);
+  }
+
+  /** @param more of the environment */
+  async cliWith(more: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<CliResult> {
+    const env = { ...process.env, PIDWARD_HOST: `unix://${this.socket}`, ...more };
     const child = spawn(process.execPath, [this.program, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env,

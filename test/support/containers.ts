@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import Docker from "dockerode";
 import { fatImage } from "./images.ts";
+import { unlessGone } from "./when-gone.ts";
 
 export interface TestContainerOptions {
   /** Run as it is: an argument vector. */
@@ -59,14 +60,16 @@ export class TestContainers {
     (await exec.start({ Detach: true })).resume();
   }
 
+  /** Of one that its test has removed. */
+  forget(id: string): void {
+    const at = this.made.findIndex((one) => one.id === id);
+    if (at >= 0) this.made.splice(at, 1);
+  }
+
   async removeAll(): Promise<void> {
     for (const container of this.made.splice(0)) {
-      try {
-        await container.remove({ force: true, v: true });
-      } catch (error) {
-        // A test may have removed it itself.
-        if (!(error instanceof Error && "statusCode" in error && error.statusCode === 404)) throw error;
-      }
+      // A test may have removed it itself.
+      await unlessGone(container.remove({ force: true, v: true }));
     }
   }
 }

@@ -9,10 +9,13 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import Docker from "dockerode";
+import { systemCode } from "../../agent/errors.ts";
 import { noteStarted } from "./started.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -34,7 +37,9 @@ export async function startEngine(): Promise<TestEngine> {
   const root = mkdtempSync(path.join(os.tmpdir(), "pidward-dockerd-"));
   const socket = path.join(root, "docker.sock");
   const docker = new Docker({ host: "", socketPath: socket });
-  const hadCgroup = new Set(cgroupFolders().filter((folder) => existsSync(folder)));
+  const hadCgroup = new Set(
+    cgroupFolders().flatMap((folder) => (existsSync(folder) ? [folder, ...childrenOf(folder)] : [])),
+  );
   let daemon: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     daemon = spawnDaemon(root, socket);
@@ -71,8 +76,9 @@ export async function startEngine(): Promise<TestEngine> {
     await stop();
     for (const mount of mountsBelow(root).toReversed()) spawnSync("umount", ["-l", mount]);
     rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-    for (const folder of cgroupFolders()) {
-      if (!hadCgroup.has(folder) && existsSync(folder) && isEmptyCgroup(folder)) rmdirSync(folder);
+    for (const parent of cgroupFolders()) {
+      for (const folder of childrenOf(parent)) if (!hadCgroup.has(folder)) await removeForgotten(folder);
+      if (!hadCgroup.has(parent) && isEmptyCgroup(parent)) rmdirSync(parent);
     }
   };
   await start();
@@ -130,7 +136,30 @@ function cgroupFolders(): readonly string[] {
   return hierarchies.flatMap((folder) => [`${folder}/docker`, `${folder}${otherParent}`]);
 }
 
+/** None where there is no such cgroup. */
+function childrenOf(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${folder}/${name}`);
+}
+
+/**
+ * A container's cgroup that its engine has not removed, as after a crash. One in which a container is about to start, of
+ * another test's engine, does not stay empty.
+ */
+async function removeForgotten(folder: string): Promise<void> {
+  try {
+    if (!isEmptyCgroup(folder)) return;
+    await delay(Math.max(0, statSync(folder).mtimeMs + 10_000 - Date.now()));
+    if (isEmptyCgroup(folder)) rmdirSync(folder);
+  } catch (error) {
+    // Another engine has removed it between two looks.
+    if (!["ENOENT", "ENODEV"].includes(systemCode(error) ?? "")) throw error;
+  }
+}
+
+/** False for one that is not there any more. */
 function isEmptyCgroup(folder: string): boolean {
-  const hasChildren = readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory());
-  return !hasChildren && readFileSync(`${folder}/cgroup.procs`, "utf8") === "";
+  if (!existsSync(folder)) return false;
+  return childrenOf(folder).length === 0 && readFileSync(`${folder}/cgroup.procs`, "utf8") === "";
 }

@@ -30,6 +30,8 @@ const parts = {
   },
   // Makes the certificates that TLS is tried with.
   openssl: { package: "openssl", isThere: () => existsSync("/usr/bin/openssl") },
+  // Builds what `kubectl apply -k` would send; no cluster is asked.
+  kubectl: { package: "kubernetes-client", isThere: () => existsSync("/usr/bin/kubectl") },
   "docker-compose": { package: "docker-compose", isThere: () => existsSync("/usr/bin/docker-compose") },
 };
 

@@ -46,7 +46,7 @@ const programs = [
 
 /** Makes the image of the managers from the machine's own files, unless the engine has it. */
 export async function makeManagersImage(docker: Docker): Promise<void> {
-  await importCached(docker, managersImage, packages, (root) => {
+  await importCached(docker, managersImage, __filename, packages, (root) => {
     makeBase(root);
     copyPrograms(root, programs);
     copyPython(root);
@@ -55,7 +55,7 @@ export async function makeManagersImage(docker: Docker): Promise<void> {
   });
 }
 
-/** Units that those of the test refer to, without what hangs on them elsewhere. */
+/** Units that those of the tests refer to, without what hangs on them elsewhere. */
 const systemdUnits = [
   "basic.target",
   "sysinit.target",
@@ -66,13 +66,18 @@ const systemdUnits = [
 
 /** Makes an image whose init is systemd, with nothing but what it is given in /etc/systemd/system. */
 export async function makeSystemdImage(docker: Docker): Promise<void> {
-  await importCached(docker, systemdImage, ["systemd", "busybox-static"], (root) => {
+  await importCached(docker, systemdImage, __filename, ["systemd", "busybox-static"], (root) => {
     makeBase(root);
-    copyPrograms(root, ["/lib/systemd/systemd", "/bin/systemctl"]);
-    run("cp", ["--parents", ...systemdUnits.map((name) => `/lib/systemd/system/${name}`), root]);
-    mkdirSync(path.join(root, "etc/systemd/system"), { recursive: true });
-    symlinkSync("/lib/systemd/systemd", path.join(root, "sbin/systemd"));
+    copySystemd(root);
   });
+}
+
+/** With no units of its own but the targets, /etc/systemd/system is empty. */
+export function copySystemd(root: string): void {
+  copyPrograms(root, ["/lib/systemd/systemd", "/bin/systemctl"]);
+  run("cp", ["--parents", ...systemdUnits.map((name) => `/lib/systemd/system/${name}`), root]);
+  mkdirSync(path.join(root, "etc/systemd/system"), { recursive: true });
+  symlinkSync("/lib/systemd/systemd", path.join(root, "sbin/systemd"));
 }
 
 /** What systemd needs as a container's init on cgroup v1: it makes cgroups in the named hierarchy below its container's. */
@@ -83,7 +88,8 @@ export const systemdHost = {
   Binds: ["/sys/fs/cgroup:/sys/fs/cgroup:ro", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw"],
 };
 
-function makeBase(root: string): void {
+/** The folders of a system, with busybox's applets. */
+export function makeBase(root: string): void {
   for (const folder of [
     "bin",
     "sbin",
@@ -113,7 +119,7 @@ function makeBase(root: string): void {
 }
 
 /** With the libraries that the loader would take. */
-function copyPrograms(root: string, files: readonly string[]): void {
+export function copyPrograms(root: string, files: readonly string[]): void {
   const told = run("ldd", files);
   const libraries = [...told.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] ?? "");
   run("cp", ["-L", "--parents", ...new Set([...files, ...libraries]), root]);
@@ -146,17 +152,21 @@ function copyPython(root: string): void {
   symlinkSync("python3.11", path.join(root, "usr/bin/python3"));
 }
 
-/** The archive is kept for the next run, under a name that changes with the packages. */
-async function importCached(
+/**
+ * The archive is kept for the next run, under a name that changes with the packages.
+ * @param maker the file that says how it is filled
+ */
+export async function importCached(
   docker: Docker,
   tag: string,
+  maker: string,
   from: readonly string[],
   fill: (root: string) => void,
 ): Promise<void> {
   const images = await docker.listImages();
   if (images.some((image) => image.RepoTags?.includes(tag))) return;
   const versions = run("dpkg-query", ["-W", ...from]);
-  const how = readFileSync(__filename, "utf8");
+  const how = [...new Set([__filename, maker])].map((file) => readFileSync(file, "utf8")).join("");
   const key = createHash("sha256").update(`${tag}\n${versions}\n${how}`).digest("hex").slice(0, 16);
   const archive = path.join(os.tmpdir(), `pidward-test-image-${key}.tar`);
   if (!existsSync(archive)) pack(archive, fill);

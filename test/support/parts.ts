@@ -11,7 +11,8 @@ export type Part =
   | "nodeExporter"
   | "process-exporter"
   | "docker-compose"
-  | "openssl";
+  | "openssl"
+  | "kubectl";
 
 const parts: Readonly<Record<string, string | null>> = JSON.parse(process.env.PIDWARD_TEST_PARTS ?? "{}");
 

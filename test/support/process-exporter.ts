@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseExposition, type Series } from "../metrics/parse-exposition.ts";
 import { noteStarted } from "./started.ts";
 import { waitFor } from "./wait-for.ts";
@@ -43,6 +44,9 @@ export class ProcessExporter {
       if (child.exitCode !== null) throw new Error(`process-exporter exited with ${child.exitCode}:\n${log}`);
       return (await this.get()) !== undefined;
     });
+    // It reckons starts from the boot time in whole seconds, up to one too early: what is started in the second after its own
+    // start can be to it one of those that were there before, of which nothing counts that they had used.
+    await delay(1_100);
   }
 
   async scrape(): Promise<Scrape> {

@@ -1,6 +1,6 @@
 import { type AuditRecord, type AuditTail, auditActions } from "../../api.ts";
-import { type Command, type CommandInput, jsonFlag, printedJson } from "../command.ts";
-import { type Column, formatTable } from "../table.ts";
+import { type Command, type CommandInput, jsonFlag, runAlone, type TableCommand } from "../command.ts";
+import { type Column, formatHostTable } from "../table.ts";
 import { pad, safe } from "../text.ts";
 
 export const audit: Command = {
@@ -23,22 +23,27 @@ export const audit: Command = {
   ],
   run: async (input) => {
     const { flags, api } = input;
-    const query = Object.fromEntries(
-      ["limit", "container", "user", "action"].map((name) => [name, flags.get(name)]),
-    );
-    if (flags.has("follow")) {
-      await api.stream("/api/v1/audit", { ...query, limit: query.limit ?? "10", follow: "true" }, (data) => {
-        input.out(flags.has("json") ? `${data}\n` : `${line(JSON.parse(data), input)}\n`);
-      });
-      return 0;
-    }
-    const tail = await api.get<AuditTail>("/api/v1/audit", query);
-    if (printedJson(input, tail)) return 0;
-    if (tail.records.length === 0) input.out("no records\n");
-    else input.out(formatTable(columns, tail.records, input.table));
+    if (!flags.has("follow")) return runAlone(tail, input);
+    const query = queryOf(input);
+    await api.stream("/api/v1/audit", { ...query, limit: query.limit ?? "10", follow: "true" }, (data) => {
+      input.out(flags.has("json") ? `${data}\n` : `${line(JSON.parse(data), input)}\n`);
+    });
     return 0;
   },
+  across: (flags) => (flags.has("follow") ? "lines" : tail),
 };
+
+const tail: TableCommand<AuditTail> = {
+  ask: (input) => input.api.get("/api/v1/audit", queryOf(input)),
+  show: (answers, { out, table }) => {
+    const parts = answers.map(({ host, answer }) => ({ host, columns, rows: answer.records }));
+    out(parts.every(({ rows }) => rows.length === 0) ? "no records\n" : formatHostTable(parts, table));
+  },
+};
+
+function queryOf({ flags }: CommandInput): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(["limit", "container", "user", "action"].map((name) => [name, flags.get(name)]));
+}
 
 /** Widths are those of a stream's lines, where no table can be measured. */
 const columns: readonly (Column<AuditRecord> & { readonly usual?: number })[] = [

@@ -1,6 +1,6 @@
 import type { ContainerList, ContainerRecord } from "../../api.ts";
-import { type Command, jsonFlag, printedJson } from "../command.ts";
-import { type Colour, type Column, formatTable } from "../table.ts";
+import { type Command, jsonFlag, runAlone, type TableCommand } from "../command.ts";
+import { type Colour, type Column, formatHostTable } from "../table.ts";
 import { age, bytes, count, percent } from "../text.ts";
 
 export const containers: Command = {
@@ -10,12 +10,20 @@ export const containers: Command = {
   most: 0,
   summary: "containers with their state, resources and programs",
   flags: [jsonFlag],
-  run: async (input) => {
-    const list = await input.api.get<ContainerList>("/api/v1/containers");
-    if (printedJson(input, list)) return 0;
-    if (list.total === 0) input.out("no containers\n");
-    else input.out(formatTable(columns(list.takenAt), list.containers, input.table));
-    return 0;
+  run: (input) => runAlone(table, input),
+  across: () => table,
+};
+
+const table: TableCommand<ContainerList> = {
+  ask: ({ api }) => api.get("/api/v1/containers"),
+  show: (answers, { out, table: settings }) => {
+    const parts = answers.map(({ host, answer }) => ({
+      host,
+      columns: columns(answer.takenAt),
+      rows: answer.containers,
+    }));
+    const isEmpty = parts.every(({ rows }) => rows.length === 0);
+    out(isEmpty ? "no containers\n" : formatHostTable(parts, settings));
   },
 };
 

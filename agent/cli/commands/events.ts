@@ -31,6 +31,7 @@ export const events: Command = {
     });
     return 0;
   },
+  across: () => "lines",
 };
 
 /** `web` or `web/nginx`. */

@@ -1,7 +1,8 @@
 import type { AttachQuery, ExecAnswer, ExecRequest } from "../../api.ts";
 import { AgentError } from "../../errors.ts";
-import { type Command, type CommandInput, jsonFlag, printedJson } from "../command.ts";
+import { type Command, type CommandInput, jsonFlag, printedJson, type TableCommand } from "../command.ts";
 import { secondsOf } from "../spans.ts";
+import { pad, safe } from "../text.ts";
 
 /** What the agent takes with a request. */
 const mostInputBytes = 8 << 20;
@@ -51,34 +52,77 @@ export const exec: Command = {
     jsonFlag,
   ],
   run: async (input) => {
-    const [container = "", ...argv] = input.args;
-    if (input.beforeDashes !== 1) {
-      throw new AgentError(
-        "bad_request",
-        `the command stands behind --: pidward exec ${container} -- ${argv.join(" ")}`,
-      );
-    }
+    const [container, argv] = readCommand(input);
     return input.flags.has("tty") ? attach(container, argv, input) : runCommand(container, argv, input);
+  },
+  across: (flags) => {
+    for (const flag of ["tty", "interactive"])
+      if (flags.has(flag)) throw new AgentError("bad_request", `--${flag} is for one host, not for --hosts`);
+    return several;
   },
 };
 
-async function runCommand(container: string, argv: readonly string[], input: CommandInput): Promise<number> {
-  const { flags, stdio } = input;
+/** @throws AgentError `bad_request` when the command does not stand behind `--` */
+function readCommand({ args, beforeDashes }: CommandInput): readonly [string, readonly string[]] {
+  const [container = "", ...argv] = args;
+  if (beforeDashes !== 1)
+    throw new AgentError(
+      "bad_request",
+      `the command stands behind --: pidward exec ${container} -- ${argv.join(" ")}`,
+    );
+  return [container, argv];
+}
+
+/** Each line with its host before it: no longer byte for byte, so that nothing in it is left to act on a terminal. */
+const several: TableCommand<ExecAnswer> = {
+  acts: true,
+  ask: (input) => askToRun(...readCommand(input), undefined, input),
+  show: (answers, { out, err, table }) => {
+    const width = Math.max(...answers.map(({ host }) => host?.length ?? 0));
+    for (const { host = "", answer } of answers) {
+      const name = `${table.style("bold", pad(host, width, "right"))}  `;
+      out(linesOf(answer.stdout, answer.encoding, name));
+      err(linesOf(answer.stderr, answer.encoding, name));
+    }
+  },
+  check: ({ exitCode, timedOut, truncated }) => {
+    if (timedOut) throw new AgentError("failed", "it ran over its time limit (--timeout) and was ended");
+    if (truncated)
+      throw new AgentError("failed", "its output was over the limit (--max-output): it was ended");
+    if (exitCode !== 0) throw new AgentError("failed", `exit code ${exitCode ?? "unknown"}`);
+  },
+};
+
+function linesOf(text: string, encoding: ExecAnswer["encoding"], before: string): string {
+  const lines = Buffer.from(text, encoding).toString("utf8").replace(/\n$/, "").split("\n");
+  if (lines.length === 1 && lines[0] === "") return "";
+  return lines.map((line) => `${before}${line.split("\t").map(safe).join("\t")}\n`).join("");
+}
+
+function askToRun(
+  container: string,
+  argv: readonly string[],
+  stdin: Buffer | undefined,
+  { api, flags, repeated }: CommandInput,
+): Promise<ExecAnswer> {
   const timeoutSeconds = secondsOf("timeout", flags.get("timeout"));
   const request: ExecRequest = {
     container,
     argv,
     user: flags.get("user"),
     workdir: flags.get("workdir"),
-    env: readEnv(input.repeated.get("env")),
+    env: readEnv(repeated.get("env")),
     timeoutSeconds,
     maxOutputBytes: readBytes(flags.get("max-output")),
-    ...(flags.has("interactive")
-      ? { stdin: (await readInput(stdio.stdin)).toString("base64"), stdinEncoding: "base64" }
-      : {}),
+    ...(stdin === undefined ? {} : { stdin: stdin.toString("base64"), stdinEncoding: "base64" }),
   };
-  const limitMs = ((timeoutSeconds ?? defaultTimeoutSeconds) + 30) * 1000;
-  const answer = await input.api.post<ExecAnswer>("/api/v1/exec", request, limitMs);
+  return api.post("/api/v1/exec", request, ((timeoutSeconds ?? defaultTimeoutSeconds) + 30) * 1000);
+}
+
+async function runCommand(container: string, argv: readonly string[], input: CommandInput): Promise<number> {
+  const { flags, stdio } = input;
+  const stdin = flags.has("interactive") ? await readInput(stdio.stdin) : undefined;
+  const answer = await askToRun(container, argv, stdin, input);
   if (!printedJson(input, answer)) {
     stdio.stdout.write(Buffer.from(answer.stdout, answer.encoding));
     stdio.stderr.write(Buffer.from(answer.stderr, answer.encoding));

@@ -1,7 +1,8 @@
 import type { SignalAnswer, SignalOutcome, SignalRequest, SignalTarget } from "../../api.ts";
 import { AgentError } from "../../errors.ts";
-import { type Command, jsonFlag, printedJson } from "../command.ts";
+import { type Command, type CommandInput, jsonFlag, runAlone, type TableCommand } from "../command.ts";
 import { secondsOf } from "../spans.ts";
+import { type Column, formatHostTable } from "../table.ts";
 import { safe } from "../text.ts";
 
 /** What a manager may take by its own settings before it says that a program is stopped. */
@@ -33,30 +34,58 @@ export const kill: Command = {
     { name: "dry-run", value: "", meaning: "say what would be done, and do nothing" },
     jsonFlag,
   ],
-  run: async (input) => {
-    const { args, flags } = input;
-    const [selector = ""] = args;
-    const given = (name: string): true | undefined => (flags.has(name) ? true : undefined);
-    const request: SignalRequest = {
-      selector,
-      signal: flags.get("signal"),
-      graceSeconds: secondsOf("grace", flags.get("grace")),
-      tree: flags.has("tree"),
-      all: given("all"),
-      wait: given("wait"),
-      timeoutSeconds: secondsOf("timeout", flags.get("timeout")),
-      stop: given("stop"),
-      dryRun: flags.has("dry-run"),
-    };
-    const answer = await input.api.post<SignalAnswer>("/api/v1/signal", request, limitMsOf(request));
-    if (!printedJson(input, answer)) {
-      for (const warning of answer.warnings) input.out(`note: ${safe(warning)}\n`);
-      input.out(answer.targets.map((target) => `${describe(target, answer)}\n`).join(""));
-    }
-    throwUndone(request, answer);
-    return 0;
-  },
+  run: (input) => runAlone(table, input),
+  across: () => table,
 };
+
+const table: TableCommand<SignalAnswer> = {
+  acts: true,
+  ask: (input) => {
+    const request = requestOf(input);
+    return input.api.post("/api/v1/signal", request, limitMsOf(request));
+  },
+  show: (answers, { out, table: settings }) => {
+    for (const { host, answer } of answers)
+      for (const warning of answer.warnings)
+        out(`note: ${host === undefined ? "" : `${host}: `}${safe(warning)}\n`);
+    const parts = answers.map(({ host, answer }) => ({
+      host,
+      columns,
+      rows: answer.targets.map((target) => ({ target, answer })),
+    }));
+    const line = ({ target, answer }: Row): string =>
+      `${safe(`${target.ref} ${target.name}: ${describe(target, answer)}`)}\n`;
+    const isAlone = parts[0]?.host === undefined;
+    out(isAlone ? parts.flatMap(({ rows }) => rows.map(line)).join("") : formatHostTable(parts, settings));
+  },
+  check: (answer, input) => throwUndone(requestOf(input), answer),
+};
+
+interface Row {
+  readonly target: SignalTarget;
+  readonly answer: SignalAnswer;
+}
+
+const columns: readonly Column<Row>[] = [
+  { header: "PROCESS", cell: ({ target }) => target.ref },
+  { header: "NAME", cell: ({ target }) => target.name },
+  { header: "OUTCOME", cell: ({ target, answer }) => describe(target, answer) },
+];
+
+function requestOf({ args, flags }: Pick<CommandInput, "args" | "flags">): SignalRequest {
+  const given = (name: string): true | undefined => (flags.has(name) ? true : undefined);
+  return {
+    selector: args[0] ?? "",
+    signal: flags.get("signal"),
+    graceSeconds: secondsOf("grace", flags.get("grace")),
+    tree: flags.has("tree"),
+    all: given("all"),
+    wait: given("wait"),
+    timeoutSeconds: secondsOf("timeout", flags.get("timeout")),
+    stop: given("stop"),
+    dryRun: flags.has("dry-run"),
+  };
+}
 
 function limitMsOf({ graceSeconds = 0, timeoutSeconds = 30, stop }: SignalRequest): number {
   return (graceSeconds + timeoutSeconds + (stop === true ? stopLimitSeconds : 0) + 30) * 1000;
@@ -78,7 +107,7 @@ function describe(target: SignalTarget, answer: SignalAnswer): string {
       : `; its parent ${zombieOf.ref} ${zombieOf.name} does not reap it: ${zombieOf.hint}`;
   const again =
     respawnedBy === null ? "" : `; ${respawnedBy} ${respawn === "possible" ? "may" : "will"} start it again`;
-  return safe(`${target.ref} ${target.name}: ${happened(target, answer)}${parent}${again}`);
+  return `${happened(target, answer)}${parent}${again}`;
 }
 
 function happened({ outcome, stoppedBy, zombieOf }: SignalTarget, { signal }: SignalAnswer): string {

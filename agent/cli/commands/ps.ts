@@ -1,7 +1,7 @@
 import type { ManagedRecord, ProcessList, ProcessRecord } from "../../api.ts";
 import { processSorts } from "../../api.ts";
-import { type Command, jsonFlag, printedJson } from "../command.ts";
-import { type Colour, type Column, formatTable } from "../table.ts";
+import { type Command, jsonFlag, runAlone, type TableCommand } from "../command.ts";
+import { type Colour, type Column, formatHostTable } from "../table.ts";
 import { age, bytes, count, percent } from "../text.ts";
 
 export const ps: Command = {
@@ -22,18 +22,30 @@ export const ps: Command = {
     { name: "wide", value: "", meaning: "more columns: PID inside, parent, open files, I/O" },
     jsonFlag,
   ],
-  run: async (input) => {
-    const queried = ["sort", "order", "limit", "container", "program", "name", "user", "state"];
-    const filters = Object.fromEntries(queried.map((name) => [name, input.flags.get(name)]));
-    const list = await input.api.get<ProcessList>("/api/v1/processes", {
-      selector: input.args[0],
-      ...filters,
-    });
-    if (printedJson(input, list)) return 0;
-    const columns = processColumns(list.takenAt, input.flags.has("wide"));
-    input.out(formatTable(columns, list.processes, input.table));
-    if (list.managed.length > 0) input.out(`\n${formatTable(managedColumns, list.managed, input.table)}`);
-    return 0;
+  run: (input) => runAlone(table, input),
+  across: () => table,
+};
+
+const queried = ["sort", "order", "limit", "container", "program", "name", "user", "state"];
+
+const table: TableCommand<ProcessList> = {
+  ask: ({ api, args, flags }) => {
+    const filters = Object.fromEntries(queried.map((name) => [name, flags.get(name)]));
+    return api.get("/api/v1/processes", { selector: args[0], ...filters });
+  },
+  show: (answers, { flags, out, table: settings }) => {
+    const processes = answers.map(({ host, answer }) => ({
+      host,
+      columns: processColumns(answer.takenAt, flags.has("wide")),
+      rows: answer.processes,
+    }));
+    out(formatHostTable(processes, settings));
+    const managed = answers.map(({ host, answer }) => ({
+      host,
+      columns: managedColumns,
+      rows: answer.managed,
+    }));
+    if (managed.some(({ rows }) => rows.length > 0)) out(`\n${formatHostTable(managed, settings)}`);
   },
 };
 

@@ -1,6 +1,7 @@
 import { driverNames, type RestartAnswer } from "../../api.ts";
-import { type Command, jsonFlag, printedJson } from "../command.ts";
+import { type Command, jsonFlag, runAlone, type TableCommand } from "../command.ts";
 import { secondsOf } from "../spans.ts";
+import { type Column, formatHostTable } from "../table.ts";
 import { safe } from "../text.ts";
 
 /** Stopping, starting and settling of several processes, each with its own limits in the agent. */
@@ -22,22 +23,51 @@ export const restart: Command = {
     { name: "dry-run", value: "", meaning: "print the plan, and do nothing" },
     jsonFlag,
   ],
-  run: async (input) => {
-    const [selector = ""] = input.args;
+  run: (input) => runAlone(table, input),
+  across: () => table,
+};
+
+const table: TableCommand<RestartAnswer> = {
+  acts: true,
+  ask: ({ api, args, flags }) => {
     const request = {
-      selector,
-      driver: input.flags.get("driver"),
-      settleSeconds: secondsOf("settle", input.flags.get("settle")),
-      dryRun: input.flags.has("dry-run"),
+      selector: args[0] ?? "",
+      driver: flags.get("driver"),
+      settleSeconds: secondsOf("settle", flags.get("settle")),
+      dryRun: flags.has("dry-run"),
     };
-    const answer = await input.api.post<RestartAnswer>("/api/v1/restart", request, limitMs);
-    if (printedJson(input, answer)) return 0;
-    const line = (label: string, text: string): void => input.out(`${label.padEnd(9)}${safe(text)}\n`);
-    line("plan", answer.plan);
-    for (const warning of answer.warnings) line("note", warning);
-    if (answer.old.length > 0) line(answer.dryRun ? "stops" : "stopped", answer.old.join(", "));
-    if (answer.dryRun) line("dry run", `nothing was done (driver ${answer.driver})`);
-    else line("started", `${answer.new.join(", ")} in ${answer.seconds} s (driver ${answer.driver})`);
-    return 0;
+    return api.post("/api/v1/restart", request, limitMs);
+  },
+  show: (answers, { out, table: settings }) => {
+    const named = answers.filter(({ host }) => host !== undefined);
+    if (named.length === 0) for (const { answer } of answers) out(describe(answer));
+    else {
+      for (const { host, answer } of named)
+        for (const warning of answer.warnings) out(`note: ${host}: ${safe(warning)}\n`);
+      const parts = named.map(({ host, answer }) => ({ host, columns, rows: [answer] }));
+      out(formatHostTable(parts, settings));
+    }
   },
 };
+
+function describe(answer: RestartAnswer): string {
+  const line = (label: string, text: string): string => `${label.padEnd(9)}${safe(text)}\n`;
+  const stopped =
+    answer.old.length === 0 ? "" : line(answer.dryRun ? "stops" : "stopped", answer.old.join(", "));
+  const started = answer.dryRun
+    ? line("dry run", `nothing was done (driver ${answer.driver})`)
+    : line("started", `${answer.new.join(", ")} in ${answer.seconds} s (driver ${answer.driver})`);
+  const notes = answer.warnings.map((warning) => line("note", warning));
+  return [line("plan", answer.plan), ...notes, stopped, started].join("");
+}
+
+const columns: readonly Column<RestartAnswer>[] = [
+  { header: "DRIVER", cell: (answer) => answer.driver },
+  { header: "STOPPED", cell: (answer) => answer.old.join(" ") || "-" },
+  {
+    header: "STARTED",
+    cell: (answer) => (answer.dryRun ? "(dry run)" : answer.new.join(" ")),
+  },
+  { header: "SECONDS", align: "right", cell: (answer) => (answer.dryRun ? "-" : String(answer.seconds)) },
+  { header: "PLAN", cell: (answer) => answer.plan },
+];

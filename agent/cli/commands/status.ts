@@ -22,6 +22,7 @@ export const status: Command = {
     if (selector.includes("/")) return programStatus(selector, list, input);
     return containerStatus(selector, list, input);
   },
+  across: () => "sections",
 };
 
 async function processStatus(pidOrRef: string, input: CommandInput): Promise<number> {

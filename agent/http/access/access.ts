@@ -17,3 +17,14 @@ export interface Access {
   /** For each answer. */
   readonly headers: () => Readonly<Record<string, string>>;
 }
+
+/** Who asks over TCP: what is known beside the name is where from. */
+export function networkActor({ socket }: IncomingMessage, user: string | null): Actor {
+  return {
+    uid: null,
+    gid: null,
+    pid: null,
+    user,
+    from: `tcp://${socket.remoteAddress}:${socket.remotePort}`,
+  };
+}

@@ -1,9 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import type { Actor } from "../../api.ts";
 import { AgentError } from "../../errors.ts";
-import type { Access } from "./access.ts";
+import { type Access, networkActor } from "./access.ts";
 import { type CheckPassword, createPasswordCheck } from "./passwords.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { certificateNames } from "./tls-options.ts";
@@ -44,21 +43,15 @@ export function createWebAccess(current: () => WebConfig, monotonicMs: () => num
       const config = current();
       refuseOften(config);
       const known = await identify(request, config, checkPassword);
-      const actor = (user: string | null): Actor => ({
-        uid: null,
-        gid: null,
-        pid: null,
-        user,
-        from: `tcp://${request.socket.remoteAddress}:${request.socket.remotePort}`,
-      });
-      if (known !== undefined) return { role: known.role, actor: actor(known.user) };
-      if (!hasUsers(config)) return { role: "viewer", actor: actor(null) };
+      if (known !== undefined) return { role: known.role, actor: networkActor(request, known.user) };
+      if (!hasUsers(config)) return { role: "viewer", actor: networkActor(request, null) };
       throw new AgentError("unauthorized", "a user or a token is needed here");
     },
   };
 }
 
-function hasUsers(config: WebConfig): boolean {
+/** Whether somebody can be known by a name and a secret. */
+export function hasUsers(config: WebConfig): boolean {
   return (
     Object.keys(config.basic_auth_users).length > 0 ||
     config.pidward_roles.some(({ token_sha256: token }) => token !== undefined)
@@ -102,8 +95,7 @@ async function byPassword(
 ): Promise<Known | undefined> {
   const [, user = "", password = ""] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(credentials, "base64").toString("utf8")) ?? [];
-  const hash = Object.hasOwn(config.basic_auth_users, user) ? config.basic_auth_users[user] : undefined;
-  if (!(await checkPassword(user, password, hash))) return undefined;
+  if (!(await checkPassword(user, password, config.basic_auth_users))) return undefined;
   return { role: config.pidward_roles.find((one) => one.user === user)?.role ?? "viewer", user };
 }
 

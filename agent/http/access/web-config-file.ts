@@ -13,15 +13,14 @@ export interface LoadedWebConfig {
 }
 
 /** A web configuration that is read anew when it, or a file that it names, changes. */
-export interface WebConfigFile {
+export interface WebConfigWatch {
   readonly current: () => LoadedWebConfig;
   /** Reads it again now, whether or not it has changed. */
   reload(): void;
   close(): void;
 }
 
-export interface WebConfigFileParts {
-  readonly file: string;
+export interface WebConfigEvents {
   /** Is told of each configuration that takes the place of another. */
   readonly onLoaded: (loaded: LoadedWebConfig) => void;
   /** One that cannot be used: the old one stays. */
@@ -31,14 +30,31 @@ export interface WebConfigFileParts {
 const lookEveryMs = 5_000;
 
 /** @throws AgentError `bad_request` that names the file and the line */
-export function openWebConfig({ file, onLoaded, onFailure }: WebConfigFileParts): WebConfigFile {
-  let current = load(file);
+export function loadWebConfig(file: string): LoadedWebConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new AgentError("bad_request", `--web.config.file: ${reasonOf(error)}`, { cause: error });
+  }
+  const config = parseWebConfig(text, file);
+  const { tls_server_config: tls } = config;
+  return { config, tls: tls === undefined ? undefined : readTlsOptions(tls, file) };
+}
+
+/** @param loaded as the file was just now */
+export function watchWebConfig(
+  file: string,
+  loaded: LoadedWebConfig,
+  { onLoaded, onFailure }: WebConfigEvents,
+): WebConfigWatch {
+  let current = loaded;
   let seen = stamp(file, current.config);
   const reload = (): void => {
     // A file that is being written is read once more at the next look, since its stamp changes again.
     seen = stamp(file, current.config);
     try {
-      const next = load(file);
+      const next = loadWebConfig(file);
       refuseOtherServer(current.config, next.config, file);
       current = next;
       seen = stamp(file, current.config);
@@ -52,18 +68,6 @@ export function openWebConfig({ file, onLoaded, onFailure }: WebConfigFileParts)
   }, lookEveryMs);
   timer.unref();
   return { current: () => current, reload, close: () => clearInterval(timer) };
-}
-
-function load(file: string): LoadedWebConfig {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new AgentError("bad_request", `--web.config.file: ${reasonOf(error)}`, { cause: error });
-  }
-  const config = parseWebConfig(text, file);
-  const { tls_server_config: tls } = config;
-  return { config, tls: tls === undefined ? undefined : readTlsOptions(tls, file) };
 }
 
 /** Whether there is TLS, and whom it asks for certificates, is settled when the listener is made. */

@@ -8,6 +8,7 @@ export function healthRoutes(parts: AppParts): readonly Route[] {
       method: "get",
       path: "/healthz",
       summary: "The agent is alive",
+      always: true,
       answer: health,
       handle: () => ({ status: "ok" }),
     }),
@@ -16,6 +17,7 @@ export function healthRoutes(parts: AppParts): readonly Route[] {
       path: "/readyz",
       summary:
         "A snapshot is there and not old (else 503); an engine that is away is told and does not count",
+      always: true,
       answer: readiness,
       handle: ({ response }) => {
         const takenAt = parts.snapshot()?.takenAt;

@@ -1,7 +1,8 @@
 import { counterColumns, type KernelUnits, type ProcessTable, startedAtMs } from "../../model.ts";
 import type { NamedGroups } from "../../named-groups.ts";
 import { addFigure } from "../counter-sums.ts";
-import { type CounterFigures, findRow, matchRows } from "../life-counters.ts";
+import { type CounterFigures, matchRows } from "../life-counters.ts";
+import { findRow } from "../row-by-pid.ts";
 import type { ObservedScan, ScanObserver } from "../tracker.ts";
 import { type AssignerParts, createAssigner, type Taken } from "./assigner.ts";
 import { countUnreadable, sumGroups } from "./group-sums.ts";

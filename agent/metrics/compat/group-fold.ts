@@ -1,5 +1,6 @@
 import { counterColumns } from "../../model.ts";
 import { groupStates, type NamedGroup } from "../../named-groups.ts";
+import { greatestReadable, leastReadable, recordOf, roundCounter, sumReadable } from "../fold-sums.ts";
 import { createFold, type Folded, otherLabel } from "../smallest-fold.ts";
 
 const gauges = [
@@ -19,7 +20,7 @@ export function createGroupFold(): (groups: readonly NamedGroup[], most: number)
   const fold = createFold<NamedGroup>({
     sizeOf: (group) => group.residentBytes,
     countersOf: (group) => counterColumns.map((name) => group[name]),
-    sumUp: (folded, sums) => merge(folded, (index) => Math.round((sums[index] ?? 0) * 1e6) / 1e6),
+    sumUp: (folded, sums) => merge(folded, (index) => roundCounter(sums[index])),
   });
   return (groups, most) => {
     const own = groups.find(({ name }) => name === otherLabel);
@@ -33,7 +34,9 @@ export function createGroupFold(): (groups: readonly NamedGroup[], most: number)
     const both = [own, other];
     return {
       kept,
-      other: merge(both, (index) => sum(both.map((one) => one[counterColumns[index] ?? "userSeconds"]))),
+      other: merge(both, (index) =>
+        sumReadable(both.map((one) => one[counterColumns[index] ?? "userSeconds"])),
+      ),
       folded,
     };
   };
@@ -41,21 +44,12 @@ export function createGroupFold(): (groups: readonly NamedGroup[], most: number)
 
 /** @param counterOf by the index of `counterColumns` */
 function merge(groups: readonly NamedGroup[], counterOf: (index: number) => number): NamedGroup {
-  const named = <K extends string>(names: readonly K[], figure: (name: K, index: number) => number) =>
-    Object.fromEntries(names.map((name, index) => [name, figure(name, index)])) as Record<K, number>;
-  const readable = (name: "openFilesWorstRatio" | "oldestStartSeconds"): readonly number[] =>
-    groups.map((one) => one[name]).filter((one) => !Number.isNaN(one));
-  const starts = readable("oldestStartSeconds");
   return {
     name: otherLabel,
-    ...named(gauges, (name) => sum(groups.map((one) => one[name]))),
-    ...named(counterColumns, (_, index) => counterOf(index)),
-    openFilesWorstRatio: Math.max(0, ...readable("openFilesWorstRatio")),
-    oldestStartSeconds: starts.length === 0 ? Number.NaN : Math.min(...starts),
-    states: groupStates.map((_, index) => sum(groups.map((one) => one.states[index] ?? 0))),
+    ...recordOf(gauges, (name) => sumReadable(groups.map((one) => one[name]))),
+    ...recordOf(counterColumns, (_, index) => counterOf(index)),
+    openFilesWorstRatio: greatestReadable([0, ...groups.map((one) => one.openFilesWorstRatio)]),
+    oldestStartSeconds: leastReadable(groups.map((one) => one.oldestStartSeconds)),
+    states: groupStates.map((_, index) => sumReadable(groups.map((one) => one.states[index] ?? 0))),
   };
-}
-
-function sum(figures: readonly number[]): number {
-  return figures.reduce((total, figure) => (Number.isNaN(figure) ? total : total + figure), 0);
 }

@@ -23,11 +23,15 @@ import {
   waitFamily,
 } from "./process-exporter-families.ts";
 
-export interface NamedProcessParts {
+/** What is read of groups. */
+export interface NamedProcessReadings {
   readonly sums: () => NamedGroups;
   /** None where single threads are not read. Where they are, they count in `states` too, as with the original. */
   readonly threads: () => Promise<readonly ThreadGroup[]>;
   readonly proportionalMemory: () => readonly ProportionalMemory[];
+}
+
+export interface NamedProcessParts extends NamedProcessReadings {
   readonly version: string;
   /** Series that the families may have. */
   readonly mostSeries: () => number;

@@ -6,6 +6,7 @@ import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
 import { createColumns, finishColumns } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
+import { createGuardedReader, type GuardedReader } from "../procfs/guarded-reader.ts";
 import { createRowReader, listPids, type RowScan } from "../procfs/procfs-source.ts";
 import type { Btf } from "./btf.ts";
 import { loadTaskIterator } from "./loader.ts";
@@ -30,6 +31,8 @@ export interface BpfParts {
   readonly cgroups: CgroupTexts;
   readonly units: KernelUnits;
   readonly syscalls: Syscalls;
+  /** One of its own when left out. It is closed with the source. */
+  readonly commands?: GuardedReader;
   /** What the kernel allows when left out. */
   readonly threads?: ThreadVisit;
 }
@@ -41,18 +44,19 @@ export interface BpfParts {
  * @throws AgentError `unavailable` when the kernel or the rights do not allow it
  */
 export function createBpfSource(parts: BpfParts): ProcessSource {
-  const { btf, syscalls, root, units, cgroups } = parts;
+  const { btf, syscalls, root, units, cgroups, commands = createGuardedReader() } = parts;
   const iterator = loadTaskIterator(assembleTaskIterator(btf, parts.threads), btf, syscalls);
   const records = createTaskRecords();
   // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
-  const rows = createTaskRows({ root, units, cgroups }, records);
-  const procfs = createRowReader({ root, units });
+  const rows = createTaskRows({ root, units, cgroups, commands }, records);
+  const procfs = createRowReader({ root, units, commands });
   let hidden: readonly number[] = [];
   let scans = 0;
   return {
     name: "bpf",
     scan: async (): Promise<Scan> => {
       await readAll(iterator.open(), records);
+      cgroups.beginRound();
       const count = records.count();
       if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, root);
       const columns = createColumns(count + hidden.length);
@@ -77,7 +81,10 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       procfs.sweep(scan);
       return { table: finishColumns(columns), problems: scan.problems.list() };
     },
-    close: iterator.close,
+    close: () => {
+      commands.close();
+      iterator.close();
+    },
   };
 }
 

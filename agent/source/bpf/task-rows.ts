@@ -2,10 +2,11 @@ import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
 import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
 import { createFileReader } from "../procfs/files.ts";
+import type { GuardedReader } from "../procfs/guarded-reader.ts";
 import { createLives, type Life, type Sighting } from "../procfs/lives.ts";
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
-import { splitCpuTime } from "./cpu-time.ts";
+import { systemShare } from "./cpu-time.ts";
 import { words } from "./task-iterator.ts";
 import { commEnd, type TaskRecords } from "./task-records.ts";
 import { stateLetter } from "./task-state.ts";
@@ -22,7 +23,12 @@ export interface TaskRows {
 }
 
 export function createTaskRows(
-  parts: { readonly root: string; readonly units: KernelUnits; readonly cgroups: CgroupTexts },
+  parts: {
+    readonly root: string;
+    readonly units: KernelUnits;
+    readonly cgroups: CgroupTexts;
+    readonly commands: GuardedReader;
+  },
   records: TaskRecords,
 ): TaskRows {
   const countOpenFiles = createOpenFilesCounter(parts.root);
@@ -33,6 +39,7 @@ export function createTaskRows(
   const lives = createLives({
     root: parts.root,
     reader: createFileReader(),
+    commands: parts.commands,
     problems: () => problems,
     // Only titles can change unseen here: cgroups have a key.
     rereadEvery: 300,
@@ -102,8 +109,9 @@ function writeFigures(
   units: KernelUnits,
 ): void {
   const { figure, positive } = records;
-  const cpu = splitCpuTime(
-    figure(record + words.runTime) + figure(record + words.deadRunTime),
+  const runNs = figure(record + words.runTime) + figure(record + words.deadRunTime);
+  const systemNs = systemShare(
+    runNs,
     figure(record + words.userTime) + figure(record + words.deadUserTime),
     figure(record + words.systemTime) + figure(record + words.deadSystemTime),
   );
@@ -115,8 +123,8 @@ function writeFigures(
   columns.parentPid[row] = figure(record + words.parentId);
   columns.userId[row] = figure(record + words.userId);
   columns.threads[row] = figure(record + words.threads);
-  columns.userSeconds[row] = cpu.userSeconds;
-  columns.systemSeconds[row] = cpu.systemSeconds;
+  columns.userSeconds[row] = (runNs - systemNs) / 1e9;
+  columns.systemSeconds[row] = systemNs / 1e9;
   columns.residentBytes[row] = pages * units.pageBytes;
   columns.virtualBytes[row] = figure(record + words.virtualPages) * units.pageBytes;
   columns.swapBytes[row] = positive(record + words.swapPages) * units.pageBytes;

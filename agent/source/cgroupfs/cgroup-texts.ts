@@ -2,8 +2,6 @@ import { type Dirent, readdirSync, statSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
 import { type CgroupLayout, cgroupFolder } from "./layout.ts";
 
-/** Least time between two walks through the folders of all cgroups. */
-const walkEveryMs = 250;
 /** More are forgotten, those not asked for lately first. */
 const mostTexts = 20_000;
 
@@ -22,6 +20,11 @@ export interface CgroupTexts {
    * @param memoryId of v1's memory controller; the same as the other's root when there is none
    */
   find(unifiedId: number, memoryId: number): string | undefined;
+  /**
+   * Lets `find` walk through the folders of all cgroups once more. For the beginning of a round of lookups: one walk
+   * then shows every cgroup that its processes can have been in and that is still there.
+   */
+  beginRound(): void;
 }
 
 /** Both ids together: on a hybrid host either can change. */
@@ -29,11 +32,11 @@ export function cgroupKey(unifiedId: number, memoryId: number): number {
   return unifiedId + memoryId * 65_537;
 }
 
-export function createCgroupTexts(layout: CgroupLayout, monotonicMs: () => number): CgroupTexts {
+export function createCgroupTexts(layout: CgroupLayout): CgroupTexts {
   let recent = new Map<number, string>();
   let older = new Map<number, string>();
   let walked = new Map<number, string>();
-  let lastWalk = Number.NEGATIVE_INFINITY;
+  let mayWalk = true;
   const isUnified = layout.version === "v2";
   const mount = isUnified ? layout.root : `${layout.root}/memory`;
   const remember = (key: number, text: string): void => {
@@ -43,8 +46,8 @@ export function createCgroupTexts(layout: CgroupLayout, monotonicMs: () => numbe
     recent = new Map();
   };
   const walk = (): void => {
-    if (layout.version === "none" || monotonicMs() - lastWalk < walkEveryMs) return;
-    lastWalk = monotonicMs();
+    if (layout.version === "none" || !mayWalk) return;
+    mayWalk = false;
     walked = listCgroups(mount);
   };
   const isOf = (unifiedId: number, memoryId: number, text: string): boolean => {
@@ -73,6 +76,9 @@ export function createCgroupTexts(layout: CgroupLayout, monotonicMs: () => numbe
       const text = isUnified ? `0::${path}\n` : `1:memory:${path}\n`;
       remember(key, text);
       return text;
+    },
+    beginRound: () => {
+      mayWalk = true;
     },
   };
 }

@@ -64,6 +64,7 @@ export function createBpfExits(parts: BpfExitParts): ExitSource {
     return {
       name: "bpf",
       drain: () => {
+        cgroups.beginRound();
         // These first: then the end of each is in the other ring already, or has been taken out before.
         frees.drain(waiting.usage);
         exits.drain(waiting.end);

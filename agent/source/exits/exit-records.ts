@@ -1,5 +1,5 @@
 import type { Usage } from "../../model.ts";
-import { splitCpuTime } from "../bpf/cpu-time.ts";
+import { systemShare } from "../bpf/cpu-time.ts";
 import {
   ancestorCount,
   ancestorSlots,
@@ -22,14 +22,11 @@ export function exitFigure(words: Uint32Array, at: number, slot: ExitSlot): numb
 
 /** What it had used by then. */
 export function readUsage(words: Uint32Array, at: number): Usage {
-  const cpu = splitCpuTime(
-    exitFigure(words, at, "runTime"),
-    exitFigure(words, at, "userTime"),
-    exitFigure(words, at, "systemTime"),
-  );
+  const runNs = exitFigure(words, at, "runTime");
+  const systemNs = systemShare(runNs, exitFigure(words, at, "userTime"), exitFigure(words, at, "systemTime"));
   return {
-    userSeconds: cpu.userSeconds,
-    systemSeconds: cpu.systemSeconds,
+    userSeconds: (runNs - systemNs) / 1e9,
+    systemSeconds: systemNs / 1e9,
     readBytes: exitFigure(words, at, "readBytes"),
     writtenBytes: exitFigure(words, at, "writtenBytes"),
     voluntarySwitches: exitFigure(words, at, "voluntarySwitches"),

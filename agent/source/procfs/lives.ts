@@ -1,12 +1,15 @@
 import { kernelThreadFlag } from "../../model.ts";
 import type { ProblemCollector } from "../problems.ts";
 import type { FileReader, ReadFailure } from "./files.ts";
+import type { GuardedReader } from "./guarded-reader.ts";
 import { openFilesLimit } from "./limits.ts";
 import { parseStatus } from "./status.ts";
 import { parseStrings } from "./strings.ts";
 
 /** How much of a command line is kept: a container's processes could fill the agent's memory with long ones. */
 const maxCommandBytes = 8 * 1024;
+/** One container can make one reader hang, not one for each of its processes. */
+const containerOf = /[0-9a-f]{64}/;
 /** PF_EXITING of include/linux/sched.h */
 const exitingFlag = 0x4;
 
@@ -41,6 +44,7 @@ export interface Sighting {
 export interface LivesParts {
   readonly root: string;
   readonly reader: FileReader;
+  readonly commands: GuardedReader;
   readonly problems: () => ProblemCollector;
   /** After so many scans what can change unseen is read again: titles, and cgroups without a key. */
   readonly rereadEvery: number;
@@ -86,10 +90,26 @@ export function createLives(parts: LivesParts): Lives {
     const length = read(pid, name);
     return typeof length === "number" ? reader.bytes.toString("utf8", 0, length) : report(length, name);
   };
-  const readCommand = (pid: number): readonly string[] | null => {
-    const length = read(pid, "cmdline");
-    if (typeof length === "string") return report(length, "cmdline") ?? null;
-    return texts.shareCommand(reader.bytes.subarray(0, Math.min(length, maxCommandBytes)));
+  /** By container, else by PID, in which scan a command line hung. */
+  const hung = new Map<string, number>();
+  const readCommand = (life: RememberedLife, pid: number): readonly string[] | null => {
+    const holder = containerOf.test(life.cgroup) ? life.cgroup : String(pid);
+    const since = hung.get(holder);
+    if (since !== undefined && life.lastScan - since < parts.rereadEvery) return null;
+    hung.delete(holder);
+    filesRead++;
+    const bytes = parts.commands.read(`${root}/${pid}/cmdline`, maxCommandBytes);
+    if (bytes === "late" || bytes === "busy") {
+      if (bytes === "late") hung.set(holder, life.lastScan);
+      problems().add(
+        "unreadable",
+        "/proc/PID/cmdline",
+        "reading it hangs: something holds the process's memory",
+      );
+      return null;
+    }
+    if (typeof bytes === "string") return report(bytes, "cmdline") ?? null;
+    return texts.shareCommand(bytes);
   };
   const readContainerPid = (pid: number): number => {
     const length = read(pid, "status");
@@ -120,7 +140,7 @@ export function createLives(parts: LivesParts): Lives {
     }
     // The command line is read from the process's memory under its lock: one that hangs in the kernel can hold it.
     if (state === "D".charCodeAt(0)) life.sightings = 1;
-    else life.command = readCommand(pid) ?? life.command;
+    else life.command = readCommand(life, pid) ?? life.command;
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
   return {
@@ -148,7 +168,11 @@ export function createLives(parts: LivesParts): Lives {
       return life;
     },
     sweep: (scan) => {
-      for (const [pid, life] of byPid) if (life.lastScan !== scan) byPid.delete(pid);
+      for (const [holder, since] of hung) if (scan - since >= parts.rereadEvery) hung.delete(holder);
+      // An iterator's pairs would be garbage of every scan.
+      byPid.forEach((life, pid) => {
+        if (life.lastScan !== scan) byPid.delete(pid);
+      });
       texts.sweep(byPid);
     },
   };

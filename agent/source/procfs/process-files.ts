@@ -2,6 +2,7 @@ import { readlinkSync } from "node:fs";
 import type { ResourceLimit } from "../../api.ts";
 import { AgentError } from "../../errors.ts";
 import { createFileReader, failureOf } from "./files.ts";
+import { createGuardedReader } from "./guarded-reader.ts";
 import { insideId, parseIdMap } from "./id-map.ts";
 import { parseLimits } from "./limits.ts";
 import { type Privileges, parsePrivileges } from "./privileges.ts";
@@ -18,7 +19,7 @@ export interface InsideIds {
 
 /**
  * Reads of one process, now: for what is about to act and for people who look at one. Each gives undefined when the
- * process is gone, and throws AgentError `no_rights` when the file is refused.
+ * process is gone, and throws AgentError: `no_rights` when the file is refused, `unavailable` when reading it hangs.
  */
 export interface ProcessFiles {
   readonly readStat: (pid: number) => { readonly startTicks: number; readonly state: number } | undefined;
@@ -54,7 +55,7 @@ export type LinkName =
 /** Arguments and environment of a process together are below this (ARG_MAX, execve(2)). */
 const maxBytes = 8 << 20;
 
-export function createProcessFiles(procRoot: string): ProcessFiles {
+export function createProcessFiles(procRoot: string, guarded = createGuardedReader()): ProcessFiles {
   const read = (pid: number, name: string): Buffer | undefined => {
     const path = `${procRoot}/${pid}/${name}`;
     const files = createFileReader(maxBytes);
@@ -65,8 +66,13 @@ export function createProcessFiles(procRoot: string): ProcessFiles {
   };
   const readText = (pid: number, name: string): string | undefined => read(pid, name)?.toString("utf8");
   const readStrings = (pid: number, name: string): readonly string[] | undefined => {
-    const bytes = read(pid, name);
-    return bytes && parseStrings(bytes, bytes.length);
+    const path = `${procRoot}/${pid}/${name}`;
+    const bytes = guarded.read(path, maxBytes);
+    if (bytes === "gone") return undefined;
+    if (bytes === "late" || bytes === "busy")
+      throw new AgentError("unavailable", `reading ${path} hangs: something holds the process's memory`);
+    if (typeof bytes === "string") throw refusal(path);
+    return parseStrings(bytes, bytes.length);
   };
   return {
     readStat: (pid) => {

@@ -6,6 +6,7 @@ import { type ColumnWriter, createColumns, finishColumns } from "../columns.ts";
 import { createProblems, type ProblemCollector } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createFileReader, type FileReader } from "./files.ts";
+import { createGuardedReader, type GuardedReader } from "./guarded-reader.ts";
 import { parseIo } from "./io.ts";
 import { createLives, type Life, type Lives } from "./lives.ts";
 import { createOpenFilesCounter } from "./open-files.ts";
@@ -18,6 +19,8 @@ const chunk = 64;
 export interface ProcfsParts {
   readonly root: string;
   readonly units: KernelUnits;
+  /** One of its own when left out. It is closed with the source. */
+  readonly commands?: GuardedReader;
 }
 
 /** Reads single processes into rows, remembering what hardly changes. */
@@ -40,13 +43,17 @@ export interface RowScan {
  * the number of entries in fd; what hardly changes is kept by ref (see lives.ts). smaps is never read: it can take
  * milliseconds and holds the process's memory lock.
  */
-export function createProcfsSource(parts: ProcfsParts): ProcessSource {
-  const rows = createRowReader(parts);
+export function createProcfsSource({
+  root,
+  units,
+  commands = createGuardedReader(),
+}: ProcfsParts): ProcessSource {
+  const rows = createRowReader({ root, units, commands });
   let scans = 0;
   return {
     name: "procfs",
     scan: async (): Promise<Scan> => {
-      const pids = listPids(parts.root);
+      const pids = listPids(root);
       const scan = { columns: createColumns(pids.length), problems: createProblems(), number: ++scans };
       for (let index = 0; index < pids.length; index++) {
         if (index % chunk === chunk - 1) await yieldToLoop();
@@ -55,17 +62,18 @@ export function createProcfsSource(parts: ProcfsParts): ProcessSource {
       rows.sweep(scan);
       return { table: finishColumns(scan.columns), problems: scan.problems.list() };
     },
-    close: () => {},
+    close: commands.close,
   };
 }
 
-export function createRowReader(parts: ProcfsParts): RowReader {
+export function createRowReader(parts: Required<ProcfsParts>): RowReader {
   const reader = createFileReader();
   const countOpenFiles = createOpenFilesCounter(parts.root);
   let problems = createProblems();
   const lives = createLives({
     root: parts.root,
     reader,
+    commands: parts.commands,
     problems: () => problems,
     rereadEvery: 60,
     needsLimits: true,
@@ -81,7 +89,7 @@ export function createRowReader(parts: ProcfsParts): RowReader {
   };
 }
 
-interface Reading extends ProcfsParts, RowScan {
+interface Reading extends Required<ProcfsParts>, RowScan {
   readonly reader: FileReader;
   readonly countOpenFiles: ReturnType<typeof createOpenFilesCounter>;
   readonly lives: Lives;

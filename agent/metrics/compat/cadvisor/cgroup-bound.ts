@@ -1,3 +1,4 @@
+import { findLargest } from "../../largest.ts";
 import type { Collector } from "../../samples.ts";
 
 /** A cgroup that could be shown. */
@@ -24,28 +25,28 @@ export interface CgroupBound {
 const expectedSeries = 100;
 /** Room for what is not a cgroup's. */
 const share = 0.95;
-/** One that has become larger than another stays left out until it is this many times as large. */
-const stickiness = 2;
 
 /** @param onLeftOut is told how many are left out, each time they are chosen */
 export function createCgroupBound(mostSeries: () => number, onLeftOut: (count: number) => void): CgroupBound {
   let seriesOfOne = expectedSeries;
   let series = 0;
   let chosen: ReadonlySet<string> = new Set();
-  const sizeOf = ({ path, residentBytes }: CgroupCandidate): number =>
-    residentBytes * (chosen.has(path) ? stickiness : 1);
+  const measures = {
+    sizeOf: ({ residentBytes }: CgroupCandidate) => residentBytes,
+    wasKept: ({ path }: CgroupCandidate) => chosen.has(path),
+    rankOf,
+  };
   return {
     choose: (candidates) => {
       if (series > 0 && chosen.size > 0) seriesOfOne = series / chosen.size;
       series = 0;
       const most = Math.max(1, Math.floor((mostSeries() * share) / seriesOfOne));
       const largest =
-        candidates.length <= most
-          ? candidates
-          : candidates.toSorted((a, b) => rankOf(a) - rankOf(b) || sizeOf(b) - sizeOf(a)).slice(0, most);
-      chosen = new Set(largest.map(({ path }) => path));
-      onLeftOut(candidates.length - largest.length);
-      return candidates.filter(({ path }) => chosen.has(path));
+        candidates.length <= most ? new Set(candidates) : findLargest(candidates, most, measures);
+      const shown = candidates.filter((one) => largest.has(one));
+      chosen = new Set(shown.map(({ path }) => path));
+      onLeftOut(candidates.length - shown.length);
+      return shown;
     },
     counted: (collector) => ({
       ...collector,
