@@ -4,6 +4,7 @@ import { expect, test } from "@jest/globals";
 import { commandRows } from "../agent/cli/commands.ts";
 import { settingRows } from "../agent/config.ts";
 import { errorCatalogue } from "../agent/errors.ts";
+import { features } from "../agent/inventory/features.ts";
 import {
   containerFamilies,
   containerInfo,
@@ -76,6 +77,18 @@ function metricsTable(): string {
   return table(["metric", "type", "labels", "meaning"], rows);
 }
 
+function featuresTable(): string {
+  return table(
+    ["feature", "gives", "capabilities", "besides"],
+    features.map(({ name, gives, capabilities, besides }) => [
+      code(name),
+      gives,
+      capabilities.map(code).join(" "),
+      besides,
+    ]),
+  );
+}
+
 /** What a template puts in stands in italics: the name of the label, or `n`. */
 function alertsTable(): string {
   const words = (summary: string): string =>
@@ -109,6 +122,7 @@ test("the README's settings are those of the code", () => expectBetween("setting
 test("the README's commands are those of the code", () => expectBetween("commands", commandsTable()));
 test("the README's error codes are those of the code", () => expectBetween("errors", errorsTable()));
 test("the README's metrics are those of the code", () => expectBetween("metrics", metricsTable()));
+test("the README's features are those of the code", () => expectBetween("features", featuresTable()));
 test("the README's alerts are those of deploy/prometheus", () => expectBetween("alerts", alertsTable()));
 test("the README's differences from process-exporter are those that the tests know of", () =>
   expectBetween("differences", differencesList()));
