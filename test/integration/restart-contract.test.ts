@@ -178,7 +178,8 @@ behaviour(
   async (scene, row) => {
     const { manager } = row;
     const { main } = await scene.look();
-    manager?.lose(scene.container);
+    await manager?.lose(scene.container);
+    if (manager?.takesContainer === true) await scene.hasEnded();
     const driver = manager === null ? "s6" : row.driver;
     for (const selector of [scene.selector, main.ref]) {
       const before = await scene.programRefs();

@@ -4,6 +4,7 @@ import type { DriverName } from "../../agent/api.ts";
 import type { TestContainer, TestContainerOptions } from "./containers.ts";
 import { managersImage, supervisordHead, systemdHost, systemdImage } from "./manager-images.ts";
 import type { Part } from "./parts.ts";
+import { waitFor } from "./wait-for.ts";
 
 /** One way to restart, with a real container in which it is the way. */
 export interface RestartRow {
@@ -31,7 +32,9 @@ export interface LostManager {
   /** In words, for the test's title. */
   readonly what: string;
   /** Ends it for good by signals from the host. */
-  readonly lose: (container: TestContainer) => void;
+  readonly lose: (container: TestContainer) => Promise<void>;
+  /** The container ends with it. */
+  readonly takesContainer?: true;
   /** What a restart says then. */
   readonly says: RegExp;
 }
@@ -111,7 +114,7 @@ const supervisord: RestartRow = {
   withoutEngine: "works",
   manager: {
     what: "supervisord",
-    lose: (container) => signalIn(container, /^\/usr\/bin\/python3 \/usr\/bin\/supervisord/, "SIGKILL"),
+    lose: (container) => killIn(container, /^\/usr\/bin\/python3 \/usr\/bin\/supervisord/),
     says: /no supervisord runs in/,
   },
   bringBack: null,
@@ -144,10 +147,10 @@ function supervision(
     withoutEngine: "works",
     manager: {
       what: "the program's supervisor",
-      lose: (container) => {
+      lose: async (container) => {
         // It would be started again at once, and start a second one of the program itself.
         signalIn(container, scanner, "SIGSTOP");
-        signalIn(container, supervisor, "SIGKILL");
+        await killIn(container, supervisor);
       },
       says: /is not a process of one of its programs/,
     },
@@ -184,8 +187,10 @@ const systemd: RestartRow = {
   withoutEngine: "refuses",
   manager: {
     what: "systemd, and with it the container,",
-    lose: ({ pid }) => process.kill(pid, "SIGKILL"),
-    says: /has no processes: it is exited|no longer holds/,
+    lose: async ({ pid }) => void process.kill(pid, "SIGKILL"),
+    takesContainer: true,
+    // Its processes may be in the last scan still.
+    says: /has no processes: it is exited|does not run: it is exited|no longer holds/,
   },
   bringBack: null,
 };
@@ -249,10 +254,16 @@ export const restartRows: readonly RestartRow[] = [
 ];
 
 /** Signals the processes of a container with such a command line. @throws Error when there is none */
-function signalIn({ id }: TestContainer, command: RegExp, signal: NodeJS.Signals): void {
+function signalIn({ id }: TestContainer, command: RegExp, signal: NodeJS.Signals): readonly string[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, id, command));
   if (pids.length === 0) throw new Error(`no process ${command} in ${id}`);
   for (const pid of pids) process.kill(Number(pid), signal);
+  return pids;
+}
+
+async function killIn(container: TestContainer, command: RegExp): Promise<void> {
+  const pids = signalIn(container, command, "SIGKILL");
+  await waitFor(`the end of ${command}`, () => !pids.some((pid) => isOf(pid, container.id, command)));
 }
 
 function isOf(pid: string, containerId: string, command: RegExp): boolean {

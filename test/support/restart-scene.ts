@@ -137,6 +137,11 @@ export class RestartScene {
     return this.agent.audit().filter((record) => record.container === this.container.id);
   }
 
+  /** Waits until the agent has the engine's word that the container does not run any more. */
+  async hasEnded(): Promise<void> {
+    await waitFor(`the end of ${this.container.name}`, async () => !(await this.isKnownToRun()));
+  }
+
   /** The engine tells of it in its own time. */
   private async isKnownToRun(): Promise<boolean> {
     const { json } = await this.agent.get(`/api/v1/containers/${this.container.name}`);
