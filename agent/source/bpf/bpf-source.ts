@@ -3,7 +3,7 @@ import { setImmediate as yieldToLoop } from "node:timers/promises";
 import type { KernelUnits } from "../../model.ts";
 import type { Syscalls } from "../../syscalls.ts";
 import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
-import { createColumns, finishColumns } from "../columns.ts";
+import { createColumnStore } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createGuardedReader, type GuardedReader } from "../procfs/guarded-reader.ts";
@@ -50,6 +50,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
   const rows = createTaskRows({ root, units, cgroups, commands }, records);
   const procfs = createRowReader({ root, units, commands });
+  const tables = createColumnStore();
   let hidden: readonly number[] = [];
   let scans = 0;
   return {
@@ -59,7 +60,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       cgroups.beginRound();
       const count = records.count();
       if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, root);
-      const columns = createColumns(count + hidden.length);
+      const columns = tables.begin(count + hidden.length);
       const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
       let nextHidden = 0;
       let filesRead = 0;
@@ -79,7 +80,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       for (; nextHidden < hidden.length; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
       rows.sweep(scan);
       procfs.sweep(scan);
-      return { table: finishColumns(columns), problems: scan.problems.list() };
+      return { table: tables.finish(), problems: scan.problems.list() };
     },
     close: () => {
       commands.close();

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { AgentError, reasonOf } from "../../errors.ts";
 import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
-import { type ColumnWriter, createColumns, finishColumns } from "../columns.ts";
+import { type ColumnWriter, createColumnStore } from "../columns.ts";
 import { createProblems, type ProblemCollector } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createFileReader, type FileReader } from "./files.ts";
@@ -49,18 +49,19 @@ export function createProcfsSource({
   commands = createGuardedReader(),
 }: ProcfsParts): ProcessSource {
   const rows = createRowReader({ root, units, commands });
+  const tables = createColumnStore();
   let scans = 0;
   return {
     name: "procfs",
     scan: async (): Promise<Scan> => {
       const pids = listPids(root);
-      const scan = { columns: createColumns(pids.length), problems: createProblems(), number: ++scans };
+      const scan = { columns: tables.begin(pids.length), problems: createProblems(), number: ++scans };
       for (let index = 0; index < pids.length; index++) {
         if (index % chunk === chunk - 1) await yieldToLoop();
         rows.read(pids[index] ?? 0, scan);
       }
       rows.sweep(scan);
-      return { table: finishColumns(scan.columns), problems: scan.problems.list() };
+      return { table: tables.finish(), problems: scan.problems.list() };
     },
     close: commands.close,
   };
