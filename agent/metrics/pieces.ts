@@ -23,3 +23,17 @@ export function createPieceMemo(): (place: string, text: string) => Piece {
 export function joinPieces(pieces: readonly Piece[]): Buffer {
   return Buffer.concat(pieces.map(({ bytes }) => bytes));
 }
+
+/** In bytes. */
+export function lengthOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
+/** Writes them one after the other. @param target large enough */
+export function joinInto(target: Buffer, pieces: readonly Piece[]): void {
+  let at = 0;
+  for (const { bytes } of pieces) {
+    target.set(bytes, at);
+    at += bytes.length;
+  }
+}

@@ -1,11 +1,8 @@
-import { promisify } from "node:util";
-import zlib from "node:zlib";
 import type { MetricGroup } from "../metric-choice.ts";
 import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
+import { createPieceGzip } from "./gzip-pieces.ts";
 import { joinPieces, type Piece } from "./pieces.ts";
-
-const gzip = promisify(zlib.gzip);
 
 /** How long a kind of body is made in advance after someone has last asked for it. */
 const keepWarmMs = 5 * 60_000;
@@ -81,6 +78,7 @@ export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
   const rendered = new Map<string, Made<readonly Piece[]>>();
   const bodies = new Map<string, Made<Buffer>>();
   const asked = new Map<string, Asked>();
+  const gzip = createPieceGzip();
   const piecesOf = (target: ScrapeTarget, snapshot: Snapshot, format: ExpositionFormat) => {
     const key = `${target} ${format}`;
     const made =
@@ -97,19 +95,8 @@ export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
     const key = `${target} ${format} ${encoding}`;
     const known = usable(bodies.get(key), snapshot);
     if (known !== undefined) return known;
-    // Level 1: the higher ones cost several times as much and save a few percent. Compressing each piece once and joining
-    // them costs more than all at once: setting up the compressor is most of it.
-    let made: Made<Buffer>;
-    if (encoding === "identity") {
-      const pieces = piecesOf(target, snapshot, format);
-      made = make(pieces.snapshot, pieces.value.then(joinPieces));
-    } else {
-      const plain = madeBody(target, snapshot, format, "identity");
-      made = make(
-        plain.snapshot,
-        plain.value.then((text) => gzip(text, { level: 1 })),
-      );
-    }
+    const pieces = piecesOf(target, snapshot, format);
+    const made = make(pieces.snapshot, pieces.value.then(encoding === "gzip" ? gzip : joinPieces));
     bodies.set(key, made);
     return made;
   };
