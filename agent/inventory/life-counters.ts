@@ -158,6 +158,8 @@ export function matchRows(
   before: Pick<ProcessTable, "pid" | "startTicks"> | undefined,
   table: ProcessTable,
 ): Int32Array {
+  // Two scans that show the same lives share these columns (source/columns.ts).
+  if (before?.pid === table.pid && before.startTicks === table.startTicks) return sameRows(table.length);
   const earlier = new Int32Array(table.length).fill(-1);
   if (before === undefined) return earlier;
   let at = 0;
@@ -167,4 +169,12 @@ export function matchRows(
     if (before.pid[at] === pid && before.startTicks[at] === table.startTicks[row]) earlier[row] = at;
   }
   return earlier;
+}
+
+let same = new Int32Array(0);
+
+/** Each row by itself; not to be written. */
+function sameRows(length: number): Int32Array {
+  if (same.length !== length) same = Int32Array.from({ length }, (_, row) => row);
+  return same;
 }

@@ -167,8 +167,11 @@ function addCounters(members: readonly Group[], { table, advance: { added } }: S
     const rows = added[index];
     for (let row = 0; row < members.length; row++) {
       const counters = members[row]?.counters;
-      if (counters === undefined || Number.isNaN(figures[row])) continue;
-      addFigure(counters, index, rows?.[row] ?? 0);
+      if (counters === undefined) continue;
+      const figure = rows?.[row] ?? 0;
+      // Most processes did nothing since: what is written for them is only that their figure can be read.
+      if (figure === 0 && !Number.isNaN(counters[index])) continue;
+      if (!Number.isNaN(figures[row])) addFigure(counters, index, figure);
     }
   }
 }
