@@ -2,7 +2,10 @@ import type { ProcessTable } from "../model.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
-/** A table while it is filled: rows are written at the end, each with every column, then the columns are cut to length. */
+/**
+ * A table while it is filled: rows are written at the end, each with every column, then the columns are cut to length. At
+ * first each place holds what the table before has there: a row that is as it was need not be written.
+ */
 export type ColumnWriter = Writable<ProcessTable>;
 
 /** The tables of one source, scan after scan. */
@@ -39,9 +42,10 @@ const figureColumns = {
   openFiles: Float64Array,
   openFilesLimit: Float64Array,
 } as const;
-const textColumns = ["name", "command", "cgroup"] as const;
-
 type FigureColumn = keyof typeof figureColumns;
+const figureNames = Object.keys(figureColumns) as FigureColumn[];
+const textNames = ["name", "command", "cgroup"] as const;
+type TextColumn = (typeof textNames)[number];
 type Figures = ProcessTable[FigureColumn];
 
 /**
@@ -51,50 +55,64 @@ type Figures = ProcessTable[FigureColumn];
  */
 export function createColumnStore(): ColumnStore {
   let last: ProcessTable | undefined;
-  let columns = createColumns(0);
+  let columns = createColumns(0, undefined);
   let capacity = 0;
+  let isBegun = false;
   return {
     begin: (wanted) => {
       // What a crowd of processes once needed is not held for good.
-      if (capacity < wanted || capacity > 2 * wanted + 1_000) {
+      if (isBegun || capacity < wanted || capacity > 2 * wanted + 1_000) {
         capacity = wanted;
-        columns = createColumns(capacity);
+        columns = createColumns(capacity, last);
       }
+      isBegun = true;
       columns.length = 0;
       return columns;
     },
     finish: () => {
       const { length } = columns;
       const before = last?.length === length ? last : undefined;
-      const finished: Record<string, unknown> = { length };
-      for (const name of Object.keys(figureColumns) as FigureColumn[]) {
+      const figures = figureNames.map((name) => {
         const now = columns[name].subarray(0, length);
-        const isKnown = before !== undefined && areSameBytes(before[name], now);
-        finished[name] = isKnown ? before[name] : now;
-        if (!isKnown) renew(columns, name, capacity);
-      }
-      for (const name of textColumns) {
-        const now: readonly unknown[] = columns[name];
-        columns[name].length = length;
-        const isKnown = before?.[name].every((one, row) => one === now[row]) === true;
-        finished[name] = isKnown ? before?.[name] : now;
-        if (!isKnown) columns[name] = [];
-      }
-      last = Object.freeze(finished) as unknown as ProcessTable;
+        if (before !== undefined && areSameBytes(before[name], now)) return [name, before[name]];
+        replace(columns, name, figureColumn(name, capacity, now));
+        return [name, now];
+      });
+      const texts = textNames.map((name) => {
+        const now: unknown[] = columns[name];
+        now.length = length;
+        if (before?.[name].every((one, row) => one === now[row]) === true) return [name, before[name]];
+        replace(columns, name, now.slice());
+        return [name, now];
+      });
+      isBegun = false;
+      last = Object.freeze(ofEntries<ProcessTable>([["length", length], ...figures, ...texts]));
       return last;
     },
   };
 }
 
-function createColumns(capacity: number): ColumnWriter {
-  const columns: Record<string, unknown> = { length: 0 };
-  for (const [name, Column] of Object.entries(figureColumns)) columns[name] = new Column(capacity);
-  for (const name of textColumns) columns[name] = [];
-  return columns as unknown as ColumnWriter;
+function createColumns(capacity: number, last: ProcessTable | undefined): ColumnWriter {
+  return ofEntries([
+    ["length", 0],
+    ...figureNames.map((name) => [name, figureColumn(name, capacity, last?.[name].subarray(0, capacity))]),
+    ...textNames.map((name) => [name, last?.[name].slice(0, capacity) ?? []]),
+  ]);
 }
 
-function renew<K extends FigureColumn>(columns: ColumnWriter, name: K, capacity: number): void {
-  columns[name] = new figureColumns[name](capacity) as ColumnWriter[K];
+/** One that gets its many properties one by one is a dictionary to V8, and each access to a column a search. */
+function ofEntries<T>(entries: readonly (readonly unknown[])[]): T {
+  return Object.fromEntries(entries);
+}
+
+function replace(columns: ColumnWriter, name: FigureColumn | TextColumn, column: unknown): void {
+  Object.assign(columns, { [name]: column });
+}
+
+function figureColumn(name: FigureColumn, capacity: number, known: Figures | undefined): Figures {
+  const column = new figureColumns[name](capacity);
+  if (known !== undefined) column.set(known);
+  return column;
 }
 
 /** Bit by bit, so that NaN is the same as NaN. */

@@ -53,9 +53,13 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   const tables = createColumnStore();
   let hidden: readonly number[] = [];
   let scans = 0;
+  /** Whether the records before are those of the table before. */
+  let isFinished = false;
   return {
     name: "bpf",
     scan: async (): Promise<Scan> => {
+      const hasBefore = isFinished;
+      isFinished = false;
       await readAll(iterator.open(), records);
       cgroups.beginRound();
       const count = records.count();
@@ -70,8 +74,9 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
         // Rows ascend by PID, so those that the iterator does not show come in between.
         for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
         if (hidden[nextHidden] === pid) nextHidden++;
-        if (records.isSummed(record)) filesRead += rows.write(record, scan);
-        else procfs.read(pid, scan);
+        if (!records.isSummed(record)) procfs.read(pid, scan);
+        else if (!(hasBefore && records.isAsBefore(index) && rows.keep(record, scan)))
+          filesRead += rows.write(record, scan);
         if (index % rowsAtOnce === rowsAtOnce - 1 || filesRead >= filesAtOnce) {
           filesRead = 0;
           await yieldToLoop();
@@ -80,6 +85,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       for (; nextHidden < hidden.length; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
       rows.sweep(scan);
       procfs.sweep(scan);
+      isFinished = true;
       return { table: tables.finish(), problems: scan.problems.list() };
     },
     close: () => {

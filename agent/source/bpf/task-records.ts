@@ -11,10 +11,12 @@ export interface TaskRecords {
   room(): Buffer;
   /** Takes in what was read into the room. */
   took(bytes: number): void;
-  /** Begins a new pass. */
+  /** Begins a new pass, beside which the one before is kept. */
   clear(): void;
   /** How many there are. @throws RangeError when the bytes end in the middle of a record */
   count(): number;
+  /** Whether the pass before had the same record at this place, to the last bit. */
+  isAsBefore(index: number): boolean;
   /** First word of a record, for `words` to be added to. */
   at(index: number): number;
   /** The figure at a word, as an unsigned number; beyond 2^53 the last bits are lost. */
@@ -32,16 +34,18 @@ export interface TaskRecords {
 
 export function createTaskRecords(): TaskRecords {
   let bytes = Buffer.alloc(4 * readBytes);
-  let content = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  let content = wordsOf(bytes);
   let length = 0;
+  let bytesBefore = Buffer.alloc(4 * readBytes);
+  let before = wordsOf(bytesBefore);
+  let lengthBefore = 0;
   // A number, not a BigInt: making BigInt objects costs ten times the scan.
   const figure = (word: number): number => (content[word] ?? 0) + (content[word + 1] ?? 0) * twoTo32;
   return {
     room: () => {
       if (bytes.length - length < readBytes) {
         bytes = Buffer.concat([bytes], bytes.length * 2);
-        // Buffer.concat gives memory of its own for this size, so its offset is a multiple of four.
-        content = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+        content = wordsOf(bytes);
       }
       return bytes.subarray(length);
     },
@@ -49,12 +53,22 @@ export function createTaskRecords(): TaskRecords {
       length += count;
     },
     clear: () => {
-      length = 0;
+      [bytes, bytesBefore] = [bytesBefore, bytes];
+      [content, before] = [before, content];
+      [length, lengthBefore] = [0, length];
     },
     count: () => {
       const found = length / 4 / wordsOfRecord;
       if (Number.isInteger(found)) return found;
       throw new RangeError("the task iterator's output ends in the middle of a record");
+    },
+    isAsBefore: (index) => {
+      const end = (index + 1) * wordsOfRecord;
+      if (end > lengthBefore / 4) return false;
+      // A loop: a call of Buffer.compare costs more than these few words.
+      for (let word = end - wordsOfRecord; word < end; word++)
+        if (content[word] !== before[word]) return false;
+      return true;
     },
     at: (index) => index * wordsOfRecord,
     figure,
@@ -69,6 +83,11 @@ export function createTaskRecords(): TaskRecords {
     },
     commFrom: (record) => (record + words.nameFrom) * 4,
   };
+}
+
+/** Of memory of its own, whose offset is a multiple of four: Buffer.alloc and Buffer.concat give such for this size. */
+function wordsOf(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }
 
 /** Where `comm` ends: it is filled with NUL to sixteen bytes. */

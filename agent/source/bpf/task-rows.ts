@@ -19,6 +19,11 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export interface TaskRows {
   /** @returns how many files of /proc were read for it: those of a process that is new, as a rule none */
   write(record: number, scan: RowScan): number;
+  /**
+   * Adds the row of a record that is as it was in the scan before, when the table before has the process in the same place.
+   * @returns false when it has to be written
+   */
+  keep(record: number, scan: RowScan): boolean;
   sweep(scan: RowScan): void;
 }
 
@@ -88,6 +93,19 @@ export function createTaskRows(
       const open = (sighting.flags & kernelThreadFlag) !== 0 ? 0 : records.openFiles(record);
       columns.openFiles[row] = Number.isNaN(open) ? countOpenFiles(sighting.pid, scan.problems) : open;
       return lives.filesRead - filesRead;
+    },
+    keep: (record, { columns, number }) => {
+      const row = columns.length;
+      const pid = records.figure(record + words.processId);
+      // What was written there at first is the table's before. A count of open files may be from /proc, and is made anew.
+      if (
+        columns.pid[row] !== pid ||
+        Number.isNaN(records.openFiles(record)) ||
+        !lives.isSettled(pid, number)
+      )
+        return false;
+      columns.length++;
+      return true;
     },
     sweep: ({ number }) => lives.sweep(number),
   };

@@ -58,6 +58,11 @@ export interface LivesParts {
 export interface Lives {
   /** The life of a process just seen, its seldom facts fresh enough. */
   update(sighting: Sighting, scan: number): Life;
+  /**
+   * Marks a life as seen of which the source knows that nothing has changed.
+   * @returns false when it is to be updated all the same: it is young, or its turn to be read again has come
+   */
+  isSettled(pid: number, scan: number): boolean;
   /** How many files have been read so far. */
   readonly filesRead: number;
   /** Forgets those that this scan did not see. */
@@ -143,6 +148,7 @@ export function createLives(parts: LivesParts): Lives {
     else life.command = readCommand(life, pid) ?? life.command;
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
+  const isDue = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
   return {
     get filesRead() {
       return filesRead;
@@ -163,9 +169,15 @@ export function createLives(parts: LivesParts): Lives {
       life.sightings++;
       life.lastScan = scan;
       // The second look catches what a young process does after its start: join a cgroup, set its title.
-      if (renamed || life.sightings === 2 || (scan + pid) % parts.rereadEvery === 0) refresh(life, sighting);
+      if (renamed || life.sightings === 2 || isDue(pid, scan)) refresh(life, sighting);
       if (life.cgroupKey !== sighting.cgroupKey) readCgroup(life, sighting);
       return life;
+    },
+    isSettled: (pid, scan) => {
+      const life = byPid.get(pid);
+      if (life === undefined || life.sightings < 2 || life.cgroup === "" || isDue(pid, scan)) return false;
+      life.lastScan = scan;
+      return true;
     },
     sweep: (scan) => {
       for (const [holder, since] of hung) if (scan - since >= parts.rereadEvery) hung.delete(holder);
