@@ -59,8 +59,8 @@ export interface Lives {
   /** The life of a process just seen, its seldom facts fresh enough. */
   update(sighting: Sighting, scan: number): Life;
   /**
-   * Marks a life as seen of which the source knows that nothing has changed.
-   * @returns false when it is to be updated all the same: it is young, or its turn to be read again has come
+   * Marks a life as seen of which the source knows that it has not run since: then its title is as it was, too.
+   * @returns false when it is to be updated all the same: it is young, or has run since it was read and its turn has come
    */
   isSettled(pid: number, scan: number): boolean;
   /** How many files have been read so far. */
@@ -75,6 +75,8 @@ interface RememberedLife extends Life {
   cgroupKey: number;
   sightings: number;
   lastScan: number;
+  /** Since all of it was read. */
+  hasRun: boolean;
 }
 
 export function createLives(parts: LivesParts): Lives {
@@ -135,9 +137,14 @@ export function createLives(parts: LivesParts): Lives {
   };
   const refresh = (life: RememberedLife, sighting: Sighting): void => {
     const { pid, state, flags, cgroupKey } = sighting;
+    life.hasRun = false;
     if (cgroupKey === 0 || life.cgroup === "") readCgroup(life, sighting);
     // The PID inside is given at birth and never changes.
-    if (parts.needsContainerPid && life.containerPid === -1) life.containerPid = readContainerPid(pid);
+    if (parts.needsContainerPid && life.containerPid === -1) {
+      life.containerPid = readContainerPid(pid);
+      // As with the command line below: what could not be read has its turn again.
+      if (life.containerPid === -1) life.hasRun = true;
+    }
     const hasMemory = (flags & kernelThreadFlag) === 0 && state !== "Z".charCodeAt(0);
     if (!hasMemory) {
       life.command = [];
@@ -145,7 +152,11 @@ export function createLives(parts: LivesParts): Lives {
     }
     // The command line is read from the process's memory under its lock: one that hangs in the kernel can hold it.
     if (state === "D".charCodeAt(0)) life.sightings = 1;
-    else life.command = readCommand(life, pid) ?? life.command;
+    else {
+      const command = readCommand(life, pid);
+      if (command === null) life.hasRun = true;
+      else life.command = command;
+    }
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
   const isDue = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
@@ -168,6 +179,7 @@ export function createLives(parts: LivesParts): Lives {
       }
       life.sightings++;
       life.lastScan = scan;
+      life.hasRun = true;
       // The second look catches what a young process does after its start: join a cgroup, set its title.
       if (renamed || life.sightings === 2 || isDue(pid, scan)) refresh(life, sighting);
       if (life.cgroupKey !== sighting.cgroupKey) readCgroup(life, sighting);
@@ -175,7 +187,8 @@ export function createLives(parts: LivesParts): Lives {
     },
     isSettled: (pid, scan) => {
       const life = byPid.get(pid);
-      if (life === undefined || life.sightings < 2 || life.cgroup === "" || isDue(pid, scan)) return false;
+      if (life === undefined || life.sightings < 2 || life.cgroup === "") return false;
+      if (life.hasRun && isDue(pid, scan)) return false;
       life.lastScan = scan;
       return true;
     },
@@ -202,6 +215,7 @@ function newLife(startTicks: number): RememberedLife {
     containerPid: -1,
     sightings: 0,
     lastScan: 0,
+    hasRun: true,
   };
 }
 
