@@ -65,9 +65,9 @@ export function createTaskRecords(): TaskRecords {
     isAsBefore: (index) => {
       const end = (index + 1) * wordsOfRecord;
       if (end > lengthBefore / 4) return false;
+      const [now, then] = [content, before];
       // A loop: a call of Buffer.compare costs more than these few words.
-      for (let word = end - wordsOfRecord; word < end; word++)
-        if (content[word] !== before[word]) return false;
+      for (let word = end - wordsOfRecord; word < end; word++) if (now[word] !== then[word]) return false;
       return true;
     },
     at: (index) => index * wordsOfRecord,
