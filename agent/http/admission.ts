@@ -43,7 +43,6 @@ export function createAdmission(limits: ReadLimits, onRefused: () => void): Requ
     refuseBytes();
     underWay.add(response);
     response.once("close", () => underWay.delete(response));
-    cutOffWhenStalled(response, limits.stalledMs);
     await new Promise<void>((resolve) => {
       waiting.push(resolve);
       if (waiting.length === 1) setImmediate(nextTurn);
@@ -51,6 +50,8 @@ export function createAdmission(limits: ReadLimits, onRefused: () => void): Requ
     if (response.destroyed) return;
     // Those before it have been answered meanwhile, and may not have been read.
     refuseBytes();
+    // While it waited there was nothing to send to it.
+    cutOffWhenStalled(response, limits.stalledMs);
     next();
   };
 }

@@ -53,6 +53,7 @@ export function createManagedPrograms(parts: ManagedProgramsParts): ManagedProgr
   const watched = new Map<string, Watched>();
   const byLooks = new Map<number, Named>();
   let told = new Map<number, Named>();
+  let latest: Snapshot | undefined;
 
   const ask = async (one: Watched, snapshot: Snapshot): Promise<void> => {
     one.asking = true;
@@ -61,7 +62,8 @@ export function createManagedPrograms(parts: ManagedProgramsParts): ManagedProgr
       const managers = managersIn(parts.finders, one.container, snapshot);
       one.needsCommand = managers.some(({ kind }) => kind === "systemd");
       one.states = (await Promise.all(managers.map((manager) => listStates(manager, parts)))).flat();
-      told = namesOf([...watched.values()], snapshot);
+      // Not by the snapshot that it was asked for: others have told of newer processes since.
+      told = namesOf([...watched.values()], latest ?? snapshot);
     } finally {
       one.asking = false;
     }
@@ -88,6 +90,7 @@ export function createManagedPrograms(parts: ManagedProgramsParts): ManagedProgr
         (watched.get(container.id)?.states ?? []).map((state) => ({ ...state, container: index })),
       ),
     observe: (snapshot) => {
+      latest = snapshot;
       const signed = containersWithSigns(snapshot);
       for (const id of watched.keys()) {
         if (!snapshot.containers.some((container, index) => container.id === id && signed.has(index)))

@@ -8,6 +8,7 @@ import { parseHostsFile } from "../../agent/cli/hosts-file.ts";
 import { runCli } from "../../agent/cli/run-cli.ts";
 import { AgentError } from "../../agent/errors.ts";
 import { type FakeAgent, problem, startFakeAgent } from "../support/fake-agent.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-hosts-"));
 const file = path.join(folder, "hosts.yml");
@@ -15,11 +16,14 @@ const names = ["web-1", "web-2", "db-1"] as const;
 const socketOf = (name: string): string => path.join(folder, `${name}.sock`);
 let agents: Record<(typeof names)[number], FakeAgent>;
 /** How many requests are answered at this moment, and were at most. */
-let load = { now: 0, most: 0 };
+let load = { now: 0, most: 0, awaited: 1 };
 
 const during = async (): Promise<void> => {
   load.now++;
   load.most = Math.max(load.most, load.now);
+  // Whoever comes at the same time has come by then.
+  const { awaited } = load;
+  await waitFor("the others", () => load.most >= awaited);
   await new Promise((resolve) => setTimeout(resolve, 20));
   load.now--;
 };
@@ -36,7 +40,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   for (const name of names) agents[name].reset();
-  load = { now: 0, most: 0 };
+  load = { now: 0, most: 0, awaited: 1 };
   write(`
 hosts:
   web-1: unix://${socketOf("web-1")}
@@ -175,9 +179,10 @@ test("with a canary the others are acted upon only when it has succeeded", async
 
 test("so many are asked at a time", async () => {
   for (const name of names) agents[name].answer("GET /api/v1/processes", list(name));
+  load.awaited = 3;
   await run("ps", "--hosts=@all");
   expect(load.most).toBe(3);
-  load.most = 0;
+  load = { now: 0, most: 0, awaited: 1 };
   await run("ps", "--hosts=@all", "--parallel=1");
   expect(load.most).toBe(1);
 });

@@ -5,11 +5,14 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import express, { type Request, type Response } from "express";
 import type { AgentError } from "../../agent/errors.ts";
 import { createAdmission } from "../../agent/http/admission.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 class FakeResponse extends EventEmitter {
   destroyed = false;
   writableLength = 0;
+  isWatched = false;
   setTimeout(): this {
+    this.isWatched = true;
     return this;
   }
 }
@@ -76,6 +79,15 @@ test("reads are refused while too many bytes wait for slow readers, those too th
   expect(next.state).toBe("in");
 });
 
+test("one that waits for its turn is not taken for a reader that takes nothing", async () => {
+  const admit = createAdmission(limits, () => {});
+  const [first, second] = [ask(admit), ask(admit)];
+  await turn();
+  expect([first.response.isWatched, second.response.isWatched]).toEqual([true, false]);
+  await turn();
+  expect(second.response.isWatched).toBe(true);
+});
+
 test("who has left while waiting is not answered", async () => {
   const admit = createAdmission(limits, () => {});
   const gone = ask(admit);
@@ -87,11 +99,13 @@ test("who has left while waiting is not answered", async () => {
 
 const answerBytes = 32 << 20;
 const app = express();
-const stalled = { mostReads: 10, mostWaitingBytes: 1 << 30, stalledMs: 300 };
+const stalled = { mostReads: 10, mostWaitingBytes: 1 << 30, stalledMs: 3_000 };
+let closed = 0;
 app.get(
   "/",
   createAdmission(stalled, () => {}),
   (_request, response) => {
+    response.once("close", () => closed++);
     response.send(Buffer.alloc(answerBytes));
   },
 );
@@ -118,6 +132,7 @@ test("a reader that takes nothing is cut off, one that is slow is not", async ()
   });
   await new Promise((resolve) => slow.once("close", resolve));
   expect(read).toBeGreaterThan(answerBytes);
+  await waitFor("the deaf one to be cut off", () => closed === 2);
   let rest = 0;
   deaf.on("data", (bytes: Buffer) => (rest += bytes.length));
   deaf.resume();

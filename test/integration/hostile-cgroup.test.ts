@@ -37,12 +37,12 @@ testWith(
       argv: [
         "sh",
         "-c",
-        `( for f in $(find /cgroups -path '*${victim.id}*' -name cgroup.procs); do echo 0 > $f; done; exec sleep 100002 ) & while true; do sleep 1; wait; done`,
+        `( for f in $(find /cgroups -path '*${victim.id}*' -name cgroup.procs); do echo 0 > $f; done; exec sleep 100772 ) & while true; do sleep 1; wait; done`,
       ],
       host: { Binds: ["/sys/fs/cgroup:/cgroups:rw"], SecurityOpt: ["apparmor=unconfined"] },
     });
     const own = await find(`container=${victim.name}`, ({ command }) => command?.[1] === "100001");
-    const claimed = await find("name=sleep", ({ command }) => command?.[1] === "100002");
+    const claimed = await find("name=sleep", ({ command }) => command?.[1] === "100772");
     expect(readFileSync(`/proc/${claimed.pid}/cgroup`, "latin1")).toContain(victim.id);
 
     const byRef = await agent.cli("kill", claimed.ref, "--signal", "KILL");

@@ -58,8 +58,10 @@ if os.fork() == 0:
 time.sleep(100000)
 `;
     const { name } = await runPython(program);
-    const records = await processesOf(name, 7);
-    expect(records.map((one) => one.name)).toEqual(expect.arrayContaining(["(x) R 1 1"]));
+    await processesOf(name, 7);
+    await waitFor("the third to have its name", async () =>
+      (await processesOf(name, 7)).some((one) => one.name === "(x) R 1 1"),
+    );
     const { text } = await agent.get("/metrics");
     const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
     // What it finds wrong with names of the originals is no error of parsing.
@@ -117,10 +119,13 @@ while True:
       }),
     );
     for (const { kind, container } of started) {
-      const before = await processesOf(container.name, 2);
-      const sleeper = before.find((one) => one.command?.[1] === "100001");
+      const { before, sleeper } = await waitFor("its sleeper", async () => {
+        const before = await processesOf(container.name, 2);
+        const sleeper = before.find((one) => one.command?.[1] === "100001");
+        return sleeper !== undefined && { before, sleeper };
+      });
       const answer = await agent.post("/api/v1/restart", {
-        selector: sleeper?.ref,
+        selector: sleeper.ref,
         driver: "supervisord",
         settleSeconds: 0,
       });

@@ -125,9 +125,8 @@ testWith(
     expect(answer).toMatchObject({ driver: "supervisord", old: [before.web[0]] });
     const after = await waitFor("the new names", async () => {
       const found = await refs("web");
-      return found.length === 2 && found;
+      return found.length === 2 && found[0] === answer.new[0] && found;
     });
-    expect(after[0]).toBe(answer.new[0]);
     expect(after).not.toContain(before.web[0]);
     expect(await refs("api")).toEqual(before.api);
   },
@@ -161,6 +160,7 @@ testWith(
 testWith(needs, "what supervisord is asked to stop stays down", async () => {
   const { name } = await supervised();
   await programIn(name, "api", "RUNNING");
+  await waitFor("its process", async () => (await processes(name)).some((one) => one.program === "api"));
   const killed = await agent.cli("kill", `${name}/api`, "--stop");
   expect(killed).toMatchObject({ code: 0, stdout: expect.stringContaining("supervisord (") });
   await programIn(name, "api", "STOPPED");

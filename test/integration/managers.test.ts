@@ -215,6 +215,7 @@ testWith(needs, "supervisord's programs are listed with their states and host PI
   await programIn(manager, "broken", "FATAL");
   await programIn(manager, "flapping", "BACKOFF");
   await programIn(manager, "many:many_00", "RUNNING");
+  await programIn(manager, "done", "EXITED");
   const programs = await manager.list();
   expect(programs.map((one) => [one.name, one.condition])).toEqual([
     ["api", "running"],
@@ -227,7 +228,11 @@ testWith(needs, "supervisord's programs are listed with their states and host PI
     ["web", "running"],
   ]);
   const web = programs.at(-1);
-  expect(readFileSync(`/proc/${web?.pid}/cmdline`, "utf8")).toBe("/bin/sleep\x00100001\0");
+  // It is called running before it has become what it runs.
+  await waitFor(
+    "web's command line",
+    () => readFileSync(`/proc/${web?.pid}/cmdline`, "utf8") === "/bin/sleep\x00100001\0",
+  );
   expect(programs.find((one) => one.name === "broken")?.remark).toMatch(/^Exited too quickly/);
   expect(programs.find((one) => one.name === "done")).toMatchObject({
     state: "EXITED",
@@ -265,6 +270,7 @@ testWith(
     const shop = await supervised(fullConfig);
     const manager = await managerOf(shop, "supervisord");
     await programIn(manager, "many:many_01", "RUNNING");
+    await programIn(manager, "done", "EXITED");
     const before = await pidsOf(manager);
     for (const name of ["web", "many:many_00"]) {
       await manager.restart(name);
@@ -315,7 +321,8 @@ testWith(needs, "what supervisord refuses or cannot start is quoted", async () =
   });
   await programIn(manager, "broken", "FATAL");
   expect((await failureOf(manager.restart("broken"))).message).toMatch(
-    /was told to start "broken", and it is (BACKOFF|FATAL): Exited too quickly/,
+    // SPAWN_ERROR where it has ended before supervisord looks at it.
+    /was told to start "broken", and it is (BACKOFF|FATAL): Exited too quickly|refused startProcess "broken": SPAWN_ERROR/,
   );
 });
 
@@ -440,7 +447,8 @@ testWith(needs, "a supervisord that cannot be called says why", async () => {
     const { message } = await waitFor("an answer", async () => {
       const [manager] = managersOf(shop, "supervisord");
       const failure = manager && (await failureOf(manager.list()));
-      return failure?.message.includes("there is no socket") ? undefined : failure;
+      // There is no socket yet, or nobody listens on it yet.
+      return failure?.message.includes(reason) === true && failure;
     });
     expect(message).toContain(reason);
   }
@@ -568,6 +576,9 @@ for (const kind of ["s6", "runit"] as const) {
     await programIn(manager, "web", "up");
     const supervisor = processesOf(shop).find((one) => ["s6-supervise", "runsv"].includes(one.name));
     process.kill(supervisor?.ref.pid ?? 0, "SIGSTOP");
+    await waitFor("it to be stopped", () =>
+      /\) T /.test(readFileSync(`/proc/${supervisor?.ref.pid}/stat`, "utf8")),
+    );
     try {
       expect(await failureOf(manager.restart("web"))).toMatchObject({
         code: "unavailable",

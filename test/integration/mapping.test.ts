@@ -32,7 +32,13 @@ testWith(
   "a container's processes are mapped by real PID, with PID inside and program",
   async () => {
     const web = await containers.run({ argv: fat });
-    const processes = await processesOf(web.name, fatPrograms);
+    await processesOf(web.name, fatPrograms);
+    // It bears its name before it has its command line and is at rest.
+    const processes = await waitFor("httpd to be at rest", async () => {
+      const found = await processesOf(web.name, fatPrograms);
+      const httpd = found.find((one) => one.name === "httpd");
+      return httpd?.state === "sleeping" && httpd.command?.length === 4 && found;
+    });
     const init = processes.find((one) => one.pid === web.pid);
     expect(init).toMatchObject({ containerPid: 1, name: "sh", program: "sh" });
     const httpd = processes.find((one) => one.name === "httpd");

@@ -13,7 +13,7 @@ import { waitFor } from "../support/wait-for.ts";
 const { agent, containers } = useEngine();
 const needs = ["docker", "busybox"] as const;
 /** How long an agent may keep what it knows of a process's cgroup, and more. */
-const moveLimitMs = 40_000;
+const moveLimitMs = 120_000;
 
 const lasting = (...programs: readonly string[]): readonly string[] => [
   "sh",
@@ -137,7 +137,7 @@ testWith(
       }),
     );
   },
-  150_000,
+  300_000,
 );
 
 testWith(
@@ -170,7 +170,7 @@ testWith(
       expect([named, deep].map((one) => isAlive(one?.pid ?? 0))).toEqual([true, true]);
     });
   },
-  150_000,
+  300_000,
 );
 
 testWith(
@@ -190,5 +190,5 @@ testWith(
       expect(isAlive(own?.pid ?? 0)).toBe(true);
     });
   },
-  150_000,
+  300_000,
 );

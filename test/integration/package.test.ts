@@ -210,7 +210,7 @@ testWith(
 );
 
 testWith(needs, "an agent that stands still is ended and started again by systemd's watchdog", async () => {
-  await host.dropIn("watchdog", ["WatchdogSec=3"]);
+  await host.dropIn("watchdog", ["WatchdogSec=10"]);
   await host.must("systemctl", "restart", "pidward");
   const pid = await newAgent();
   await host.must("kill", "-STOP", pid);

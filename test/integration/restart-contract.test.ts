@@ -130,6 +130,7 @@ behaviour("a program that ignores TERM is killed after the grace", async (scene,
 const loseEngine = async (): Promise<void> => {
   await proxy.start();
   await cutOff.start({ engine: proxy.socket, args: ["--scan.interval=200ms", allowed] });
+  await waitFor("the engine's word", async () => (await cutOff.get("/readyz")).json.runtimes[0].available);
   await proxy.stop();
   await waitFor("the engine to be missed", async () => {
     const { json } = await cutOff.get("/readyz");

@@ -3,6 +3,7 @@ import type { ProcessRecord } from "../../agent/api.ts";
 import { TestAgent } from "../support/agent.ts";
 import { TestContainers } from "../support/containers.ts";
 import { testWith } from "../support/test-with.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const containers = new TestContainers();
 const agent = new TestAgent();
@@ -47,6 +48,10 @@ for (const [held, there] of sets) {
         engine: process.env.PIDWARD_TEST_ENGINE ?? "",
         wrapper: only(...held),
         args: ["--source=procfs", "--events.source=snapshot", "--scan.interval=200ms"],
+      });
+      await waitFor("the engine's word", async () => {
+        const { json } = await agent.get("/readyz");
+        return json.runtimes[0].available === true;
       });
       expect(await availability()).toMatchObject({
         process_basics: true,

@@ -8,7 +8,7 @@ const built = path.join(__dirname, "../../dist");
 
 /** Scans a thousand times in a process of its own, which can ask for a collection; says what it holds before and after. */
 const script = `
-const { readFileSync, readdirSync } = require("node:fs");
+const { readFileSync, readdirSync, readlinkSync } = require("node:fs");
 const load = (file) => require(${JSON.stringify(built)} + "/" + file);
 const { createBpfSource } = load("source/bpf/bpf-source.js");
 const { createBpfExits } = load("source/exits/bpf-exits.js");
@@ -22,16 +22,19 @@ const { loadSyscalls } = load("syscalls.js");
   const units = readKernelUnits("/proc", Date.now());
   const cgroups = createCgroupTexts(detectCgroups("/sys"));
   const btf = () => parseBtf(readFileSync("/sys/kernel/btf/vmlinux"));
-  const fds = () => readdirSync("/proc/self/fd").length;
+  // The thread that reads command lines may be at one, and may hang in one, which other tests have.
+  const isKept = (fd) => { try { return !/\\/cmdline$/.test(readlinkSync("/proc/self/fd/" + fd)); } catch { return false; } };
+  const fds = () => readdirSync("/proc/self/fd").filter(isKept).length;
   const first = fds();
   const source = createBpfSource({ root: "/proc", units, cgroups, btf: btf(), syscalls });
   const exits = createBpfExits({ units, cgroups, btf: btf(), syscalls, now: Date.now, monotonicNs: () => Number(process.hrtime.bigint()) });
-  const scan = async (times) => { for (let index = 0; index < times; index++) { await source.scan(); exits.drain(); } };
+  let processes = 0;
+  const scan = async (times) => { for (let index = 0; index < times; index++) { processes = (await source.scan()).table.length; exits.drain(); } };
   const held = () => { gc(); gc(); const { heapUsed, arrayBuffers } = process.memoryUsage(); return heapUsed + arrayBuffers; };
   await scan(200);
-  const before = { held: held(), fds: fds() };
+  const before = { held: held(), fds: fds(), processes };
   await scan(1000);
-  const after = { held: held(), fds: fds() };
+  const after = { held: held(), fds: fds(), processes };
   source.close();
   exits.close();
   // The thread that reads command lines gives its descriptors back when it has ended.
@@ -55,7 +58,8 @@ const reason = kernelObstacle("bpf");
     const { first, before, after, closed } = JSON.parse(said);
     expect(after.fds).toBe(before.fds);
     expect(closed).toBe(first);
-    expect(after.held - before.held).toBeLessThan(2 << 20);
+    const more = Math.max(0, after.processes - before.processes);
+    expect(after.held - before.held).toBeLessThan((2 << 20) + more * 1024);
   },
   120_000,
 );

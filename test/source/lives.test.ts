@@ -84,3 +84,15 @@ test("a command line that could not be read has its turn again", () => {
   expect(lives.isSettled(pid, due(2))).toBe(false);
   expect(lives.update(seen, due(2)).command).toEqual(["two"]);
 });
+
+test("one with a new name is looked at once more: it is given before the new command line is there", () => {
+  const { state, lives } = makeLives();
+  for (const scan of [1, 2]) lives.update(seen, scan);
+  const renamed = { ...seen, bytes: Buffer.from("db\0\0"), commEnd: 2 };
+  state.title = "";
+  expect(lives.update(renamed, 4)).toMatchObject({ name: "db", command: [""] });
+  state.title = "two";
+  expect(lives.isSettled(pid, 5)).toBe(false);
+  expect(lives.update(renamed, 5).command).toEqual(["two"]);
+  expect(lives.isSettled(pid, 6)).toBe(true);
+});

@@ -16,7 +16,8 @@ class Workers {
   readonly start = (): SpaceWorker => {
     this.started++;
     return {
-      ask: (path, answer) => {
+      ask: (path, answer, began) => {
+        began();
         if (this.quick.has(path)) answer(room);
         else this.asked.push({ path, answer });
       },

@@ -190,7 +190,7 @@ const systemd: RestartRow = {
     lose: async ({ pid }) => void process.kill(pid, "SIGKILL"),
     takesContainer: true,
     // Its processes may be in the last scan still.
-    says: /has no processes: it is exited|does not run: it is exited|no longer holds/,
+    says: /has no processes: it is exited|does not run|no longer holds/,
   },
   bringBack: null,
 };

@@ -6,7 +6,7 @@ export function testWith(
   needs: readonly Part[],
   title: string,
   run: () => Promise<void>,
-  limitMs = 60_000,
+  limitMs = 240_000,
 ): void {
   const reason = missing(needs);
   if (reason === undefined) test(title, run, limitMs);

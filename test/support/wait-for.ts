@@ -15,7 +15,7 @@ export function patience(limit: number): number {
 export async function waitFor<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  usualLimitMs = 15_000,
+  usualLimitMs = 60_000,
 ): Promise<T> {
   const limitMs = patience(usualLimitMs);
   const deadline = Date.now() + limitMs;

@@ -18,6 +18,9 @@ export interface SpaceReaderParts {
   readonly mostStuck: number;
 }
 
+/** A thread that has not begun by then is taken for stuck, too. */
+const startLimitMs = 10_000;
+
 /** A dead network mount blocks who asks for it: its worker stays with it, and another one goes on. */
 export function createSpaceReader({ start, limitMs, mostStuck }: SpaceReaderParts): SpaceReader {
   const free: SpaceWorker[] = [];
@@ -28,16 +31,21 @@ export function createSpaceReader({ start, limitMs, mostStuck }: SpaceReaderPart
       if (free.length === 0 && stuck.size >= mostStuck) return Promise.resolve("stuck");
       const worker = free.pop() ?? start();
       return new Promise((resolve) => {
-        const timer = setTimeout(() => {
+        const giveUp = (): void => {
           stuck.add(path);
           resolve("stuck");
-        }, limitMs);
-        worker.ask(path, (space) => {
+        };
+        let timer = setTimeout(giveUp, Math.max(startLimitMs, limitMs));
+        const answer = (space: Space | undefined): void => {
           clearTimeout(timer);
           stuck.delete(path);
           if (free.length === 0) free.push(worker);
           else worker.close();
           resolve(space ?? "failed");
+        };
+        worker.ask(path, answer, () => {
+          clearTimeout(timer);
+          if (!stuck.has(path)) timer = setTimeout(giveUp, limitMs);
         });
       });
     },

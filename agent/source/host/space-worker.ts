@@ -12,8 +12,11 @@ export interface Space {
 
 /** Someone who asks for the room of one file system at a time, and may be blocked by it for ever. */
 export interface SpaceWorker {
-  /** @param answer undefined when there was an error */
-  ask(path: string, answer: (space: Space | undefined) => void): void;
+  /**
+   * @param answer undefined when there was an error
+   * @param began called when the thread runs that asks: a busy machine takes its time to start one
+   */
+  ask(path: string, answer: (space: Space | undefined) => void, began: () => void): void;
   close(): void;
 }
 
@@ -37,6 +40,7 @@ parentPort.on("message", (path) => {
 /** A thread of its own: the pool that Node uses for files has four, which four dead mounts would take. */
 export function startSpaceWorker(): SpaceWorker {
   let worker: Worker | undefined;
+  let isOnline = false;
   let pending: ((figures: readonly number[] | undefined) => void) | undefined;
   const answer = (figures: readonly number[] | undefined): void => {
     const waiting = pending;
@@ -48,6 +52,10 @@ export function startSpaceWorker(): SpaceWorker {
       eval: true,
       resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 },
     });
+    isOnline = false;
+    started.on("online", () => {
+      isOnline = true;
+    });
     started.on("message", answer);
     started.on("error", () => {
       worker = undefined;
@@ -58,12 +66,14 @@ export function startSpaceWorker(): SpaceWorker {
     return started;
   };
   return {
-    ask: (path, take) => {
+    ask: (path, take, began) => {
       pending = (figures) => {
         const [sizeBytes = 0, freeBytes = 0, availableBytes = 0, files = 0, freeFiles = 0] = figures ?? [];
         take(figures && { sizeBytes, freeBytes, availableBytes, files, freeFiles });
       };
       worker ??= start();
+      if (isOnline) began();
+      else worker.once("online", began);
       worker.postMessage(path);
     },
     close: () => void worker?.terminate(),

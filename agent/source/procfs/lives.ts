@@ -176,6 +176,8 @@ export function createLives(parts: LivesParts): Lives {
         // Copied: the bytes are the reader's, and the next read overwrites them.
         life.comm = Buffer.from(bytes.subarray(commFrom, commEnd));
         life.name = texts.share(life.comm.toString("utf8"));
+        // execve(2) gives the name before the command line is there, which is empty in between: looked at again, as of a young one.
+        life.sightings = 0;
       }
       life.sightings++;
       life.lastScan = scan;
