@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { expect } from "@jest/globals";
 import type { ProcessRecord, RestartAnswer } from "../../agent/api.ts";
 import type { TestContainer } from "../support/containers.ts";
+import { isAlive } from "../support/host-process.ts";
 import { staticImage } from "../support/images.ts";
 import { withProcess } from "../support/programs.ts";
 import { testWith } from "../support/test-with.ts";
@@ -37,9 +38,6 @@ async function processOf(container: TestContainer, program: string): Promise<Pro
     return status === 200 ? json.processes[0] : undefined;
   });
 }
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 testWith(needs, "a program is killed by TERM, and a dry run kills nothing", async () => {
   const web = await containers.run({ argv: lasting("httpd -f -p 8080") });

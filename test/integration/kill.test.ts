@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { expect } from "@jest/globals";
 import type { ProcessRecord, SignalAnswer } from "../../agent/api.ts";
 import { TestAgent } from "../support/agent.ts";
 import type { TestContainer } from "../support/containers.ts";
+import { argvOf, isAlive } from "../support/host-process.ts";
 import { testWith } from "../support/test-with.ts";
 import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -17,11 +18,6 @@ const lasting = (...programs: readonly string[]): readonly string[] => [
   "-c",
   `${programs.map((program) => `${program} & `).join("")}while true; do sleep 1; wait; done`,
 ];
-
-/** The kernel's word: an agent may keep for a while what a shell was before it became another shell. */
-function argvOf(pid: number): readonly string[] {
-  return existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0") : [];
-}
 
 /** So many processes whose arguments begin so, once they are there. */
 async function having(container: TestContainer, count: number, ...argv: readonly string[]) {
@@ -38,9 +34,6 @@ async function only(container: TestContainer, ...argv: readonly string[]): Promi
   if (one === undefined) throw new Error("it is gone");
   return one;
 }
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 testWith(needs, "a program of several processes is ambiguous until all are asked for", async () => {
   const web = await containers.run({

@@ -22,6 +22,7 @@ import { loadSyscalls } from "../../agent/syscalls.ts";
 import { TestAgent } from "../support/agent.ts";
 import { type TestContainer, type TestContainerOptions, TestContainers } from "../support/containers.ts";
 import { startEngine } from "../support/engine.ts";
+import { isAlive } from "../support/host-process.ts";
 import { fatImage, makeImages, staticImage } from "../support/images.ts";
 import { hasParts } from "../support/parts.ts";
 import { testWith } from "../support/test-with.ts";
@@ -64,9 +65,6 @@ async function processOf(
     return found.find(({ command }) => argument === "" || command?.includes(argument) === true);
   });
 }
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 /** Field 4 of /proc/PID/stat (proc_pid_stat(5)). */
 const parentOf = (pid: number): number =>
