@@ -46,7 +46,7 @@ testWith(needs, "a program is killed by TERM, and a dry run kills nothing", asyn
   expect(dry).toMatchObject({ code: 0, stdout: `${ref} httpd: would get SIGTERM\n` });
   expect(isAlive(pid)).toBe(true);
   expect(agent.audit()).toEqual([]);
-  const killed = await agent.cli("kill", `${web.name}/httpd`);
+  const killed = await agent.cli("kill", `${web.name}/httpd`, "--wait");
   expect(killed).toMatchObject({ code: 0, stdout: `${ref} httpd: exited after SIGTERM\n` });
   expect(isAlive(pid)).toBe(false);
   const records = agent.audit();
