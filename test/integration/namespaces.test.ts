@@ -153,7 +153,7 @@ for (const [title, options, program] of cases) {
     expect(readdirSync(`/proc/${pid}/fd`).slice(0, 3)).toEqual(["0", "1", "2"]);
     expect(readlinkSync(`/proc/${pid}/fd/1`)).toBe("/dev/null");
     // The helper is gone, and the new process is known as the program.
-    expect((await processOf(web, "httpd")).ref).toBe(json.new[0]);
+    await waitFor("it to be the program", async () => (await processOf(web, "httpd")).ref === json.new[0]);
     const { json: all } = await agent.get(`/api/v1/processes?container=${web.name}`);
     expect(all.processes.map((one: ProcessRecord) => one.name)).not.toContain("pidward-start");
     // Whoever is its parent reaps it.
@@ -167,7 +167,7 @@ testWith(needs, "a program in a container without a shell is started through nam
   await containers.exec(bare.id, ["/sleep", "100002"]);
   const second: ProcessRecord = await waitFor("the second", async () => {
     const { json } = await agent.get(`/api/v1/processes?container=${bare.name}`);
-    return json.processes?.find((one: ProcessRecord) => one.pid !== bare.pid);
+    return json.processes?.find(({ command }: ProcessRecord) => command?.[1] === "100002");
   });
   const before = traits(second.pid);
   const { json } = await restart(second.ref, agent, "namespaces");
