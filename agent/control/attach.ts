@@ -52,7 +52,7 @@ export interface TerminalEnd {
 /** From HUP to KILL: shells save their history, editors their file. */
 const graceSeconds = 2;
 /** After the end: how long the exit code is waited for. */
-const lastWordsMs = 1_000;
+const lastWordsMs = 3_000;
 
 /** @throws AgentError as ExecInContainer does */
 export async function openTerminal(

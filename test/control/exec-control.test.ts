@@ -144,6 +144,22 @@ test("closing hangs up; the audit has the reason and the exit code", async () =>
   await waitFor("the bytes to be dropped", () => taken);
 });
 
+test("an engine that notes the end late does not cost the audit the exit code", async () => {
+  const { control, exec, steps } = setUp();
+  const terminal = await control.attach(request, actor);
+  await waitFor("the size", () => exec.sizes.length > 0);
+  exec.output.resume();
+  // The output ends before the engine says so of the command.
+  exec.end = (exitCode) => {
+    exec.output.push(null);
+    setTimeout(() => {
+      exec.now = { running: false, pid: 50, exitCode };
+    }, 1_500);
+  };
+  await terminal.close();
+  await waitFor("the outcome", () => steps.at(-1) === "done 129: the client went away");
+});
+
 test("an idle session is cut with its setting's name; bytes in either direction keep it", async () => {
   const { parts, exec } = setUp({ idleMs: 200 });
   const terminal = await openTerminal(
@@ -162,4 +178,6 @@ test("an idle session is cut with its setting's name; bytes in either direction 
   const error = await terminal.cut;
   expect(performance.now() - began).toBeGreaterThan(400);
   expect(error.message).toContain("--attach.idle-timeout");
+  while ((await output.next()).done !== true);
+  expect(await terminal.over).toEqual({ exitCode: 129, why: error.message });
 });

@@ -204,8 +204,9 @@ testWith(
     const leaving = await attach(web.name, [
       "sh",
       "-c",
-      "setsid sleep 70056 >/dev/null 2>&1 & usleep 200000",
+      "setsid sleep 70056 >/dev/null 2>&1 & usleep 1000000",
     ]);
+    await there("sleep 70056");
     expect(await leaving.ended()).toBe(0);
     expect(pidsOf("sleep 70056")).toHaveLength(1);
   },
@@ -226,20 +227,24 @@ testWith(
     const written = (): number => Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
     let last = -1;
     let stills = 0;
-    await waitFor("the command to be held back", () => {
-      const now = written();
-      stills = now === last ? stills + 1 : 0;
-      last = now;
-      return stills >= 40;
-    });
+    await waitFor(
+      "the command to be held back",
+      () => {
+        const now = written();
+        stills = now === last ? stills + 1 : 0;
+        last = now;
+        return stills >= 40;
+      },
+      120_000,
+    );
     expect(written()).toBeLessThan(total / 2);
     expect(residentMiB() - before).toBeLessThan(80);
     slow.socket.resume();
-    await waitFor("all bytes", () => slow.closed, 60_000);
+    await waitFor("all bytes", () => slow.closed, 120_000);
     expect(slow.received).toBe(total);
     expect(slow.notice).toEqual({ type: "exit", exitCode: 0 });
   },
-  120_000,
+  300_000,
 );
 
 testWith(needs, "a session is audited with its argument vector before and its exit code after", async () => {
@@ -296,7 +301,8 @@ testWith(
     const web = await start();
     const strict = new TestAgent();
     try {
-      const args = ["--attach.idle-timeout=1s", "--attach.max-duration=3s", "--scan.interval=200ms"];
+      // Both begin before the engine has started the command.
+      const args = ["--attach.idle-timeout=5s", "--attach.max-duration=10s", "--scan.interval=200ms"];
       await strict.start({ engine: process.env.PIDWARD_TEST_ENGINE ?? "", args });
       const idle = await attach(web.name, ["sleep", "70061"], {}, strict.socket);
       expect(await idle.ended()).toBe("failed");
@@ -322,6 +328,7 @@ testWith(
       await gone("sh -c while usleep 90001; do echo; done");
     }
   },
+  120_000,
 );
 
 /** The command line on a terminal of its own, as script(1) gives it. */

@@ -6,6 +6,7 @@ import path from "node:path";
 import { expect, test } from "@jest/globals";
 import type { AuditRecord } from "../../agent/api.ts";
 import { TestAgent } from "../support/agent.ts";
+import { isAlive } from "../support/host-process.ts";
 import { withProcess } from "../support/programs.ts";
 import { noteStarted } from "../support/started.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -16,9 +17,6 @@ const limitMs = 60_000;
 const isRoot = process.geteuid?.() === 0;
 const asRoot = isRoot ? test : test.skip;
 const reason = isRoot ? "" : " [not run: mounting needs root]";
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 /** An agent that may act upon the tests' own processes. */
 async function withAgent(args: readonly string[], use: (agent: TestAgent) => Promise<void>): Promise<void> {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { expect } from "@jest/globals";
 import type { ProcessRecord, RestartAnswer } from "../../agent/api.ts";
 import type { TestContainer } from "../support/containers.ts";
+import { argvOf, catchesSignal, isAlive } from "../support/host-process.ts";
 import { staticImage } from "../support/images.ts";
 import { withProcess } from "../support/programs.ts";
 import { testWith } from "../support/test-with.ts";
@@ -38,8 +39,18 @@ async function processOf(container: TestContainer, program: string): Promise<Pro
   });
 }
 
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+/**
+ * The shell that runs a script, once it has come to its trap. Its arguments are the kernel's word: an agent may keep for a
+ * while what a shell was before it became another shell; and between fork and exec a child is still what its parent is.
+ */
+async function shellOf(selector: string, script: string, signal: "HUP" | "TERM"): Promise<ProcessRecord> {
+  const runs = (pid: number): boolean => argvOf(pid)[2] === script;
+  return waitFor(`the shell in ${selector}`, async () => {
+    const { status, json } = await agent.get(`/api/v1/processes?selector=${selector}`);
+    const all: readonly ProcessRecord[] = status === 200 ? json.processes : [];
+    return all.find(({ pid, parentPid }) => runs(pid) && !runs(parentPid) && catchesSignal(pid, signal));
+  });
+}
 
 testWith(needs, "a program is killed by TERM, and a dry run kills nothing", async () => {
   const web = await containers.run({ argv: lasting("httpd -f -p 8080") });
@@ -48,7 +59,7 @@ testWith(needs, "a program is killed by TERM, and a dry run kills nothing", asyn
   expect(dry).toMatchObject({ code: 0, stdout: `${ref} httpd: would get SIGTERM\n` });
   expect(isAlive(pid)).toBe(true);
   expect(agent.audit()).toEqual([]);
-  const killed = await agent.cli("kill", `${web.name}/httpd`);
+  const killed = await agent.cli("kill", `${web.name}/httpd`, "--wait");
   expect(killed).toMatchObject({ code: 0, stdout: `${ref} httpd: exited after SIGTERM\n` });
   expect(isAlive(pid)).toBe(false);
   const records = agent.audit();
@@ -61,22 +72,18 @@ testWith(
   needs,
   "a process that ignores TERM is killed after the grace; another life of the PID is not touched",
   async () => {
-    const web = await containers.run({
-      argv: lasting("sh -c 'trap : TERM; while true; do usleep 100000; done'"),
-    });
-    const all = await waitFor("the loop", async () => {
-      const { json } = await agent.get(`/api/v1/processes?selector=${web.name}`);
-      return json.processes?.find((one: ProcessRecord) => one.command?.[2]?.startsWith("trap"));
-    });
+    const script = "trap : TERM; while true; do usleep 100000; done";
+    const web = await containers.run({ argv: lasting(`sh -c '${script}'`) });
+    const loop = await shellOf(web.name, script, "TERM");
     const stale = await agent.post("/api/v1/signal", {
-      selector: `${all.pid}@${all.startTicks - 1}`,
+      selector: `${loop.pid}@${loop.startTicks - 1}`,
       signal: "KILL",
     });
     expect(stale).toMatchObject({ status: 412, json: { code: "stale_ref" } });
-    expect(isAlive(all.pid)).toBe(true);
-    const answer = await agent.post("/api/v1/signal", { selector: all.ref, graceSeconds: 0.5 });
-    expect(answer.json).toMatchObject({ targets: [{ ref: all.ref, outcome: "killed" }] });
-    expect(isAlive(all.pid)).toBe(false);
+    expect(isAlive(loop.pid)).toBe(true);
+    const answer = await agent.post("/api/v1/signal", { selector: loop.ref, graceSeconds: 0.5 });
+    expect(answer.json).toMatchObject({ targets: [{ ref: loop.ref, outcome: "killed" }] });
+    expect(isAlive(loop.pid)).toBe(false);
   },
 );
 
@@ -95,13 +102,9 @@ testWith(needs, "a tree is killed with all below it in the container", async () 
 });
 
 testWith(needs, "HUP is sent and the process lives on", async () => {
-  const web = await containers.run({
-    argv: lasting("sh -c 'trap : HUP; while true; do usleep 100000; done'"),
-  });
-  const loop = await waitFor("the loop", async () => {
-    const { json } = await agent.get(`/api/v1/processes?selector=${web.name}`);
-    return json.processes?.find((one: ProcessRecord) => one.command?.[2]?.startsWith("trap"));
-  });
+  const script = "trap : HUP; while true; do usleep 100000; done";
+  const web = await containers.run({ argv: lasting(`sh -c '${script}'`) });
+  const loop = await shellOf(web.name, script, "HUP");
   const sent = await agent.cli("kill", loop.ref, "--signal", "HUP");
   expect(sent).toMatchObject({ code: 0, stdout: `${loop.ref} sh: SIGHUP sent\n` });
   expect(isAlive(loop.pid)).toBe(true);
@@ -144,7 +147,7 @@ testWith(needs, "a program is respawned with argv, environment, folder, user and
   expect(sorted(readFileSync(`/proc/${pid}/environ`, "utf8"))).toEqual(sorted(environ));
   expect(readlinkSync(`/proc/${pid}/cwd`)).toBe(readlinkSync(`/proc/${web.pid}/cwd`));
   expect(readlinkSync(`/proc/${pid}/ns/mnt`)).toBe(readlinkSync(`/proc/${web.pid}/ns/mnt`));
-  expect((await processOf(web, "httpd")).ref).toBe(fresh);
+  await waitFor("it to be the program", async () => (await processOf(web, "httpd")).ref === fresh);
 });
 
 testWith(needs, "the plan of a respawn tells what of this process it cannot carry over", async () => {
@@ -188,7 +191,7 @@ testWith(needs, "a program in a container without a shell is respawned", async (
   await containers.exec(bare.id, ["/sleep", "100002"]);
   const second = await waitFor("the second", async () => {
     const { json } = await agent.get(`/api/v1/processes?container=${bare.name}`);
-    return json.processes?.find((one: ProcessRecord) => one.pid !== bare.pid);
+    return json.processes?.find(({ command }: ProcessRecord) => command?.[1] === "100002");
   });
   const { json } = await agent.post("/api/v1/restart", { selector: second.ref, settleSeconds: 0.3 });
   expect(json).toMatchObject({ driver: "respawn", old: [second.ref] });
@@ -207,7 +210,10 @@ testWith(needs, "a label's start command restarts its program, and starts it whe
     settleSeconds: 0.3,
   });
   expect(restarted.json).toMatchObject({ driver: "label" });
-  expect((await processOf(web, "httpd")).command).toEqual(["httpd", "-f", "-p", "9090"]);
+  await waitFor(
+    "the label's command",
+    async () => (await processOf(web, "httpd")).command?.join(" ") === "httpd -f -p 9090",
+  );
   const late = await agent.post("/api/v1/restart", { selector: `${web.name}/late`, settleSeconds: 0.3 });
   expect(late.json).toMatchObject({ driver: "label", old: [] });
   expect(late.json.new).toHaveLength(1);
@@ -223,7 +229,7 @@ const loopLabels = {
 
 testWith(needs, "a label's stop command stops its program where TERM would not", async () => {
   const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`), labels: loopLabels });
-  const loop = await processOf(web, "loop");
+  const loop = await shellOf(`${web.name}/loop`, deaf, "TERM");
   const dry = await agent.cli("restart", `${web.name}/loop`, "--dry-run");
   expect(dry.stdout).toContain(`stop it by ["touch","/tmp/over"] and run ["sh","-c","rm`);
   expect(isAlive(loop.pid)).toBe(true);
@@ -234,7 +240,8 @@ testWith(needs, "a label's stop command stops its program where TERM would not",
     warnings: [expect.stringContaining("output")],
   });
   expect(isAlive(loop.pid)).toBe(false);
-  const [fresh] = json.new;
+  const { ref: fresh } = await shellOf(`${web.name}/loop`, deaf, "TERM");
+  expect(json.new).toEqual([fresh]);
   const name = "label pidward.program.loop.stop";
   const asked = await agent.cli("kill", fresh, "--stop", "--dry-run");
   expect(asked).toMatchObject({ code: 0, stdout: `${fresh} sh: would be stopped by ${name}\n` });
@@ -250,7 +257,7 @@ testWith(needs, "a stop command that fails is told, and what one leaves is kille
     "pidward.program.tail.stop": "true",
   };
   const web = await containers.run({ argv: lasting(`sh -c '${deaf}'`, "tail -f /dev/null"), labels });
-  const loop = await processOf(web, "loop");
+  const loop = await shellOf(`${web.name}/loop`, deaf, "TERM");
   const tail = await processOf(web, "tail");
   const failed = await agent.cli("kill", loop.ref, "--stop", "--grace", "50s");
   const note = 'the command of label pidward.program.loop.stop exited with code 3: "no"';

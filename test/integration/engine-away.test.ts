@@ -72,7 +72,7 @@ testWith(
     });
     await containers.removeAll();
   },
-  180_000,
+  300_000,
 );
 
 testWith([], "an engine that hangs holds up neither scans nor answers", async () => {

@@ -7,7 +7,9 @@ import type Docker from "dockerode";
 import type { AuditRecord, ProcessRecord } from "../../agent/api.ts";
 import { agentImage, buildAgentImage } from "../support/agent-image.ts";
 import { type TestContainer, TestContainers } from "../support/containers.ts";
+import { isAlive } from "../support/host-process.ts";
 import { makeManagersImage, managersImage, supervisordHead } from "../support/manager-images.ts";
+import { outOfMemory } from "../support/out-of-memory.ts";
 import { hasParts } from "../support/parts.ts";
 import { runIn } from "../support/run-in.ts";
 import { testWith } from "../support/test-with.ts";
@@ -103,13 +105,6 @@ function processesIn(agent: string, container: string, least: number): Promise<r
   });
 }
 
-const isAlive = ({ ref }: Pick<ProcessRecord, "ref">): boolean => {
-  const [pid, startTicks] = ref.split("@");
-  if (!existsSync(`/proc/${pid}/stat`)) return false;
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] === startTicks;
-};
-
 testWith(
   needs,
   "the image is small, has no shell, and its command is pidward",
@@ -138,7 +133,7 @@ testWith(
     });
     const killed = await pidward(agent.name, "kill", process?.ref ?? "");
     expect(killed).toMatchObject({ code: 4, stderr: expect.stringMatching(/EPERM|not permitted|CAP_/) });
-    expect(process && isAlive(process)).toBe(true);
+    expect(process && isAlive(process.ref)).toBe(true);
     const doctor = await pidward(agent.name, "doctor");
     for (const capability of ["CAP_KILL", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"])
       expect(doctor.stdout).toContain(capability);
@@ -159,8 +154,12 @@ for (const cgroupns of ["host", "private"] as const) {
       const sleep = (await processesIn(agent.name, app.name, 2)).find(({ name }) => name === "sleep");
       expect(sleep).toMatchObject({ openFiles: expect.any(Number), readBytes: expect.any(Number) });
       expect(await pidward(agent.name, "kill", sleep?.ref ?? "", "--grace", "5s")).toMatchObject({ code: 0 });
-      expect(sleep && isAlive(sleep)).toBe(false);
+      expect(sleep && isAlive(sleep.ref)).toBe(false);
 
+      await waitFor("supervisord's program", async () => {
+        const { code, stdout } = await pidward(agent.name, "ps", `${shop.name}/web`, "--json");
+        return code === 0 && JSON.parse(stdout).processes.length > 0;
+      });
       const restarted = await pidward(agent.name, "restart", `${shop.name}/web`, "--settle=1s");
       expect(restarted).toMatchObject({ code: 0, stdout: expect.stringContaining("driver supervisord") });
       expect(await pidward(agent.name, "exec", shop.name, "--", "busybox", "echo", "here")).toEqual({
@@ -252,12 +251,8 @@ testWith(
       env: ["PATH=/usr/bin"],
       host: { PidMode: "host", Memory: 24 << 20, MemorySwap: 24 << 20, Tmpfs: { "/run/pidward": "" } },
     });
-    const ended = await waitFor("its end", async () => {
-      const { State: state } = await docker.getContainer(small.id).inspect();
-      return state.Running ? undefined : state;
-    });
-    expect(ended).toMatchObject({ OOMKilled: true });
-    expect(before.every(isAlive)).toBe(true);
+    await outOfMemory(docker.getContainer(small.id));
+    expect(before.every(({ ref }) => isAlive(ref))).toBe(true);
     expect((await processesIn(observer.name, app.name, 2)).map(({ ref }) => ref)).toEqual(
       before.map(({ ref }) => ref),
     );

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { expect } from "@jest/globals";
 import type { ProcessRecord, SignalAnswer } from "../../agent/api.ts";
 import { TestAgent } from "../support/agent.ts";
 import type { TestContainer } from "../support/containers.ts";
+import { argvOf, catchesSignal, isAlive } from "../support/host-process.ts";
 import { testWith } from "../support/test-with.ts";
 import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -17,11 +18,6 @@ const lasting = (...programs: readonly string[]): readonly string[] => [
   "-c",
   `${programs.map((program) => `${program} & `).join("")}while true; do sleep 1; wait; done`,
 ];
-
-/** The kernel's word: an agent may keep for a while what a shell was before it became another shell. */
-function argvOf(pid: number): readonly string[] {
-  return existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0") : [];
-}
 
 /** So many processes whose arguments begin so, once they are there. */
 async function having(container: TestContainer, count: number, ...argv: readonly string[]) {
@@ -39,8 +35,12 @@ async function only(container: TestContainer, ...argv: readonly string[]): Promi
   return one;
 }
 
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+/** A shell that has come to its trap: before it, TERM just ends it, or does nothing to an init. */
+async function trapping(container: TestContainer, ...argv: readonly string[]): Promise<ProcessRecord> {
+  const shell = await only(container, ...argv);
+  await waitFor(`the trap of ${shell.ref}`, () => catchesSignal(shell.pid, "TERM"));
+  return shell;
+}
 
 testWith(needs, "a program of several processes is ambiguous until all are asked for", async () => {
   const web = await containers.run({
@@ -69,12 +69,12 @@ testWith(needs, "waiting ends with the process, and is exit code 6 when it does 
   const slow = "trap 'sleep 1; exit 0' TERM; while true; do usleep 50000; done";
   const deaf = "trap : TERM; while true; do usleep 50000; done";
   const web = await containers.run({ argv: lasting(`sh -c "${slow}"`, `sh -c "${deaf}"`) });
-  const ending = await only(web, "sh", "-c", slow);
+  const ending = await trapping(web, "sh", "-c", slow);
   const started = Date.now();
   const waited = await agent.cli("kill", ending.ref, "--wait");
   expect(waited).toMatchObject({ code: 0, stdout: `${ending.ref} sh: exited after SIGTERM\n` });
   expect(Date.now() - started).toBeGreaterThan(900);
-  const lasting1 = await only(web, "sh", "-c", deaf);
+  const lasting1 = await trapping(web, "sh", "-c", deaf);
   const inVain = await agent.cli("kill", lasting1.ref, "--wait", "--timeout", "300ms");
   expect(inVain).toMatchObject({
     code: 6,
@@ -89,7 +89,7 @@ testWith(needs, "waiting ends with the process, and is exit code 6 when it does 
 
 testWith(needs, "a zombie is told with the parent that does not reap it, and what removes it", async () => {
   // The shell becomes a program that never waits: its first child stays a zombie below it.
-  const lazy = "sleep 0.2 & exec sleep 424242";
+  const lazy = "sleep 1 & exec sleep 424242";
   const web = await containers.run({ argv: lasting(`sh -c "${lazy}"`) });
   const parent = await only(web, "sleep", "424242");
   const zombie = await waitFor("the zombie", async () => {
@@ -113,10 +113,11 @@ testWith(needs, "a zombie is told with the parent that does not reap it, and wha
 });
 
 testWith(needs, "below an init that does not reap, what helps is another init", async () => {
-  const web = await containers.run({ argv: ["sh", "-c", "sleep 0.2 & exec sleep 424242"] });
+  const web = await containers.run({ argv: ["sh", "-c", "sleep 1 & exec sleep 424242"] });
   const zombie = await waitFor("the zombie", async () => {
     const { json } = await agent.get(`/api/v1/processes?container=${web.name}&state=zombie`);
-    return json.processes?.[0];
+    // Not one of the runtime's own.
+    return json.processes?.find(({ name }: ProcessRecord) => name === "sleep");
   });
   const { json } = await agent.post("/api/v1/signal", { selector: zombie.ref, signal: "KILL" });
   const answer: SignalAnswer = json;
@@ -130,7 +131,7 @@ const endsByTerm = ["sh", "-c", "trap 'exit 3' TERM; while true; do usleep 50000
 
 testWith(needs, "an init that the engine starts again is told with its policy", async () => {
   const web = await containers.run({ argv: endsByTerm, host: { RestartPolicy: { Name: "always" } } });
-  await only(web, ...endsByTerm);
+  await trapping(web, ...endsByTerm);
   const killed = await agent.cli("kill", web.name, "--wait");
   expect(killed).toMatchObject({
     code: 0,
@@ -146,7 +147,7 @@ testWith(needs, "an init that the engine starts again is told with its policy", 
 
 testWith(needs, "an init is stopped by the engine, and its policy does not bring it back", async () => {
   const web = await containers.run({ argv: endsByTerm, host: { RestartPolicy: { Name: "always" } } });
-  const init = await only(web, ...endsByTerm);
+  const init = await trapping(web, ...endsByTerm);
   const dry = await agent.cli("kill", web.name, "--stop", "--dry-run");
   expect(dry).toMatchObject({
     code: 0,

@@ -22,6 +22,7 @@ import { loadSyscalls } from "../../agent/syscalls.ts";
 import { TestAgent } from "../support/agent.ts";
 import { type TestContainer, type TestContainerOptions, TestContainers } from "../support/containers.ts";
 import { startEngine } from "../support/engine.ts";
+import { isAlive } from "../support/host-process.ts";
 import { fatImage, makeImages, staticImage } from "../support/images.ts";
 import { hasParts } from "../support/parts.ts";
 import { testWith } from "../support/test-with.ts";
@@ -64,9 +65,6 @@ async function processOf(
     return found.find(({ command }) => argument === "" || command?.includes(argument) === true);
   });
 }
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 /** Field 4 of /proc/PID/stat (proc_pid_stat(5)). */
 const parentOf = (pid: number): number =>
@@ -155,7 +153,7 @@ for (const [title, options, program] of cases) {
     expect(readdirSync(`/proc/${pid}/fd`).slice(0, 3)).toEqual(["0", "1", "2"]);
     expect(readlinkSync(`/proc/${pid}/fd/1`)).toBe("/dev/null");
     // The helper is gone, and the new process is known as the program.
-    await waitFor("a scan of it", async () => (await processOf(web, "httpd")).ref === json.new[0]);
+    await waitFor("it to be the program", async () => (await processOf(web, "httpd")).ref === json.new[0]);
     const { json: all } = await agent.get(`/api/v1/processes?container=${web.name}`);
     expect(all.processes.map((one: ProcessRecord) => one.name)).not.toContain("pidward-start");
     // Whoever is its parent reaps it.
@@ -169,7 +167,7 @@ testWith(needs, "a program in a container without a shell is started through nam
   await containers.exec(bare.id, ["/sleep", "100002"]);
   const second: ProcessRecord = await waitFor("the second", async () => {
     const { json } = await agent.get(`/api/v1/processes?container=${bare.name}`);
-    return json.processes?.find((one: ProcessRecord) => one.pid !== bare.pid);
+    return json.processes?.find(({ command }: ProcessRecord) => command?.[1] === "100002");
   });
   const before = traits(second.pid);
   const { json } = await restart(second.ref, agent, "namespaces");

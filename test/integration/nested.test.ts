@@ -5,6 +5,7 @@ import { expect } from "@jest/globals";
 import type { ProcessDetail, ProcessRecord } from "../../agent/api.ts";
 import { systemCode } from "../../agent/errors.ts";
 import type { TestContainer } from "../support/containers.ts";
+import { isAlive } from "../support/host-process.ts";
 import { withProcess } from "../support/programs.ts";
 import { testWith } from "../support/test-with.ts";
 import { useEngine } from "../support/use-engine.ts";
@@ -24,9 +25,6 @@ const lasting = (...programs: readonly string[]): readonly string[] => [
 const three = lasting(...Array.from({ length: 3 }, () => "tail -f /dev/null"));
 
 const someId = (): string => randomBytes(32).toString("hex");
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 /** The container's cgroup in each hierarchy: what an engine inside it would make its own containers' below. */
 function cgroupsOf({ pid }: TestContainer): readonly string[] {

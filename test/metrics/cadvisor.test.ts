@@ -268,7 +268,7 @@ test("the load average decays as cAdvisor's does, in thousandths", async () => {
 
 describe("OOM kills", () => {
   test("go on counting when the container starts again", () => {
-    const totals = createOomTotals();
+    const totals = createOomTotals(() => 0);
     expect(totals.total("a", 1, 2, 0)).toBe(2);
     expect(totals.total("a", 1, 3, 1)).toBe(3);
     // Its new cgroup.
@@ -280,12 +280,43 @@ describe("OOM kills", () => {
     expect(totals.total("a", 12, 0, 0)).toBe(0);
   });
 
+  test("are counted once when the first look comes between a kill and the booking of its end", () => {
+    let now = 0;
+    const totals = createOomTotals(() => now);
+    // One that came before the agent, and one whose end is still to be booked.
+    expect(totals.total("a", 1, 2, 0)).toBe(2);
+    now = 220;
+    expect(totals.total("a", 1, 2, 1)).toBe(2);
+    expect(totals.total("a", 9, 0, 1)).toBe(2);
+    expect(totals.total("a", 9, 1, 2)).toBe(3);
+    // Scans that are far apart.
+    expect(totals.total("b", 1, 1, 0)).toBe(1);
+    now += 60_000;
+    expect(totals.total("b", 1, 1, 1)).toBe(1);
+    // An end below it later on, which its cgroup does not count.
+    expect(totals.total("b", 1, 1, 2)).toBe(2);
+  });
+
+  test("of before the agent stay, also when an end comes that the cgroup does not count", () => {
+    let now = 0;
+    const totals = createOomTotals(() => now);
+    expect(totals.total("a", 1, 1, 0)).toBe(1);
+    now = 10_000;
+    expect(totals.total("a", 1, 1, 0)).toBe(1);
+    now = 20_000;
+    expect(totals.total("a", 1, 1, 1)).toBe(2);
+  });
+
   test("never fall, whatever is read", () => {
-    const look = fc.tuple(fc.nat(3), fc.nat(5), fc.nat(5));
+    const look = fc.tuple(fc.nat(3), fc.nat(5), fc.nat(5), fc.nat(6_000));
     fc.assert(
       fc.property(fc.array(look), (looks) => {
-        const totals = createOomTotals();
-        const shown = looks.map(([inode, kills, ends]) => totals.total("a", inode, kills, ends) ?? -1);
+        let now = 0;
+        const totals = createOomTotals(() => now);
+        const shown = looks.map(([inode, kills, ends, later]) => {
+          now += later;
+          return totals.total("a", inode, kills, ends) ?? -1;
+        });
         expect(shown).toEqual(shown.toSorted((a, b) => a - b));
       }),
     );

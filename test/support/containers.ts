@@ -6,6 +6,8 @@ import { unlessGone } from "./when-gone.ts";
 export interface TestContainerOptions {
   /** Run as it is: an argument vector. */
   readonly argv: readonly string[];
+  /** One of its own when left out. */
+  readonly name?: string;
   readonly image?: string;
   readonly user?: string;
   readonly env?: readonly string[];
@@ -21,6 +23,11 @@ export interface TestContainer {
   readonly pid: number;
 }
 
+/** For a container that is known before it is there. */
+export function newName(): string {
+  return `pidward-${randomBytes(4).toString("hex")}`;
+}
+
 /** Containers of one test file, all removed at its end. */
 export class TestContainers {
   readonly docker: Docker;
@@ -32,7 +39,7 @@ export class TestContainers {
   }
 
   async run(options: TestContainerOptions): Promise<TestContainer> {
-    const name = `pidward-${randomBytes(4).toString("hex")}`;
+    const name = options.name ?? newName();
     const container = await this.docker.createContainer({
       name,
       Image: options.image ?? fatImage,

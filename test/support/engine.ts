@@ -78,7 +78,7 @@ export async function startEngine(): Promise<TestEngine> {
     rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     for (const parent of cgroupFolders()) {
       for (const folder of childrenOf(parent)) if (!hadCgroup.has(folder)) await removeForgotten(folder);
-      if (!hadCgroup.has(parent) && isEmptyCgroup(parent)) rmdirSync(parent);
+      if (!hadCgroup.has(parent)) removeEmpty(parent);
     }
   };
   await start();
@@ -138,8 +138,7 @@ function cgroupFolders(): readonly string[] {
 
 /** None where there is no such cgroup. */
 function childrenOf(folder: string): readonly string[] {
-  if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { withFileTypes: true });
+  const entries = besideOthers(() => readdirSync(folder, { withFileTypes: true })) ?? [];
   return entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${folder}/${name}`);
 }
 
@@ -148,18 +147,30 @@ function childrenOf(folder: string): readonly string[] {
  * another test's engine, does not stay empty.
  */
 async function removeForgotten(folder: string): Promise<void> {
-  try {
-    if (!isEmptyCgroup(folder)) return;
-    await delay(Math.max(0, statSync(folder).mtimeMs + 10_000 - Date.now()));
-    if (isEmptyCgroup(folder)) rmdirSync(folder);
-  } catch (error) {
-    // Another engine has removed it between two looks.
-    if (!["ENOENT", "ENODEV"].includes(systemCode(error) ?? "")) throw error;
-  }
+  const changedMs = besideOthers(() => (isEmptyCgroup(folder) ? statSync(folder).mtimeMs : undefined));
+  if (changedMs === undefined) return;
+  await delay(Math.max(0, changedMs + 10_000 - Date.now()));
+  removeEmpty(folder);
 }
 
-/** False for one that is not there any more. */
+function removeEmpty(folder: string): void {
+  besideOthers(() => isEmptyCgroup(folder) && rmdirSync(folder));
+}
+
+/** @throws the kernel's error for one that is not there */
 function isEmptyCgroup(folder: string): boolean {
-  if (!existsSync(folder)) return false;
   return childrenOf(folder).length === 0 && readFileSync(`${folder}/cgroup.procs`, "utf8") === "";
+}
+
+/**
+ * Engines of other tests make and remove their cgroups at the same time.
+ * @returns undefined when a cgroup is gone, or in use again, between two looks
+ */
+function besideOthers<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (["ENOENT", "ENODEV", "EBUSY", "ENOTEMPTY"].includes(systemCode(error) ?? "")) return undefined;
+    throw error;
+  }
 }

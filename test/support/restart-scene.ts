@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditRecord, ProcessRecord, RestartAnswer } from "../../agent/api.ts";
 import type { Answer, TestAgent } from "./agent.ts";
 import type { TestContainer, TestContainers } from "./containers.ts";
+import { argvOf, catchesSignal, isAlive, readOfProcess } from "./host-process.ts";
 import { neighbours, type RestartRow } from "./restart-rows.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -77,7 +78,7 @@ export class RestartScene {
         const [main, ...more] = processes.filter((one) => this.isMain(one));
         const beside = processes.filter(isNeighbour).map(({ ref }) => ref);
         const isWhole = more.length === 0 && beside.length === Object.keys(neighbours).length;
-        if (isWhole && main !== undefined && catchesTerm(main.pid) && (await this.isKnownToRun()))
+        if (isWhole && main !== undefined && catchesSignal(main.pid, "TERM") && (await this.isKnownToRun()))
           return { main, neighbours: beside };
         // Many may look at the same time.
         await delay(lookEveryMs);
@@ -155,21 +156,9 @@ export class RestartScene {
   private isScript({ command, parentPid, state }: ProcessRecord): boolean {
     const line = command?.join(" ");
     // Between fork and exec a child is still what its parent is.
-    const isFork = this.commandOf(parentPid) === line;
+    const isFork = argvOf(parentPid).join(" ") === line;
     return line === `/bin/sh /app/${this.row.script}` && !isFork && state !== "zombie";
   }
-
-  private commandOf(pid: number): string {
-    const file = `/proc/${pid}/cmdline`;
-    return existsSync(file) ? readFileSync(file, "utf8").replaceAll("\0", " ").trim() : "";
-  }
-}
-
-/** A shell that has not come to its trap yet just ends. */
-function catchesTerm(pid: number): boolean {
-  const file = `/proc/${pid}/status`;
-  const mask = existsSync(file) ? /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(file, "utf8"))?.[1] : "0";
-  return ((BigInt(`0x${mask ?? "0"}`) >> 14n) & 1n) === 1n;
 }
 
 function isNeighbour({ command }: ProcessRecord): boolean {
@@ -178,10 +167,6 @@ function isNeighbour({ command }: ProcessRecord): boolean {
 
 /** Whether this life of a process goes on, and in which cgroups. */
 export function livesIn(ref: string, containerId: string): boolean {
-  const [pid, startTicks] = ref.split("@");
-  if (!existsSync(`/proc/${pid}`)) return false;
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const isSame = fields[0] !== "Z" && fields[19] === startTicks;
-  return isSame && readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(containerId);
+  const [pid = ""] = ref.split("@");
+  return isAlive(ref) && readOfProcess(pid, "cgroup")?.includes(containerId) === true;
 }
