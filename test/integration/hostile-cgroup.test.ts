@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { afterEach, expect } from "@jest/globals";
 import type { ProcessRecord } from "../../agent/api.ts";
+import { isAlive } from "../support/host-process.ts";
 import { testWith } from "../support/test-with.ts";
 import { useEngine } from "../support/use-engine.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -10,9 +11,6 @@ import { waitFor } from "../support/wait-for.ts";
 const { agent, containers } = useEngine();
 const needs = ["docker", "busybox"] as const;
 afterEach(() => containers.removeAll());
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 async function find(query: string, fits: (one: ProcessRecord) => boolean): Promise<ProcessRecord> {
   return waitFor(
