@@ -18,6 +18,11 @@ export interface Crowd {
   end(): Promise<void>;
 }
 
+/** Whether a process with this command line is of a crowd: the host may have others of busybox. */
+export function isOfCrowd(command: readonly string[] | null): boolean {
+  return command?.includes(script) === true;
+}
+
 export async function startCrowd(count: number): Promise<Crowd> {
   const parent = spawn("/bin/busybox", ["sh", "-c", script, String(count)], {
     stdio: ["ignore", "pipe", "inherit", "pipe"],
