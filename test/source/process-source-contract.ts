@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { ProcessTable } from "../../agent/model.ts";
 import type { ProcessSource } from "../../agent/source/process-source.ts";
@@ -127,21 +128,18 @@ export function processSourceContract(name: string, create: () => ProcessSource)
     test("a program that replaces itself is the same process under its new name", async () => {
       const source = create();
       const child = start("sh", ["-c", "read line; exec sleep 424242"]);
-      const scanOf = (name: string): Promise<ProcessTable> =>
-        waitFor(`the name ${name}`, async () => {
+      const scanOf = (name: string, command: readonly string[]): Promise<ProcessTable> =>
+        waitFor(`${name}: ${command.join(" ")}`, async () => {
           const { table } = await source.scan();
-          return table.name[rowOf(table, child.pid)] === name && table;
+          const row = rowOf(table, child.pid);
+          // The kernel sets the name before the command line is there (execve): scans can come in between.
+          return table.name[row] === name && isDeepStrictEqual(table.command[row], command) && table;
         });
       // Between fork and exec the child still bears the name of this test's program.
-      const before = await scanOf("sh");
+      const before = await scanOf("sh", ["sh", "-c", "read line; exec sleep 424242"]);
       child.stdin?.write("\n");
-      const after = await scanOf("sleep");
-      const row = rowOf(after, child.pid);
-      // The kernel sets the name before the command line is there (execve): the next scan has it then.
-      const command =
-        after.command[row]?.length === 0 ? (await scanOf("sleep")).command[row] : after.command[row];
-      expect(command).toEqual(["sleep", "424242"]);
-      expect(after.startTicks[row]).toBe(before.startTicks[rowOf(before, child.pid)]);
+      const after = await scanOf("sleep", ["sleep", "424242"]);
+      expect(after.startTicks[rowOf(after, child.pid)]).toBe(before.startTicks[rowOf(before, child.pid)]);
       source.close();
     });
 
