@@ -12,14 +12,20 @@ class Workers {
   readonly asked: { readonly path: string; readonly answer: (space: Space | undefined) => void }[] = [];
   /** Paths that are answered at once. */
   readonly quick = new Set<string>();
+  /** How long a thread takes to begin; undefined: it has begun. */
+  startMs: number | undefined;
 
   readonly start = (): SpaceWorker => {
     this.started++;
     return {
       ask: (path, answer, began) => {
-        began();
-        if (this.quick.has(path)) answer(room);
-        else this.asked.push({ path, answer });
+        const begin = (): void => {
+          began();
+          if (this.quick.has(path)) answer(room);
+          else this.asked.push({ path, answer });
+        };
+        if (this.startMs === undefined) begin();
+        else setTimeout(begin, this.startMs);
       },
       close: () => {
         this.closed++;
@@ -43,6 +49,15 @@ test("a mount that does not answer is stuck until it does, and the others are re
   expect(await reader.read("/dead")).toBe(room);
   // The one that was stuck is not needed any more.
   expect(workers).toMatchObject({ started: 2, closed: 1 });
+});
+
+test("the time that a thread takes to begin is not the mount's", async () => {
+  const workers = new Workers();
+  workers.startMs = 50;
+  workers.quick.add("/");
+  const reader = createSpaceReader({ start: workers.start, limitMs: 1, mostStuck: 2 });
+  expect(await reader.read("/")).toBe(room);
+  expect(await reader.read("/dead")).toBe("stuck");
 });
 
 test("so many may be stuck: then no more workers are started", async () => {
