@@ -6,6 +6,16 @@ export function addFigure(counters: Float64Array, index: number, figure: number)
   counters[index] = (Number.isNaN(sum) ? 0 : sum) + figure;
 }
 
+/**
+ * Adds what a process used since the scan before.
+ * @param figure of the process's own counter; NaN: it could not be read, and adds nothing
+ */
+export function addUsed(counters: Float64Array, index: number, used: number, figure: number): void {
+  // Most processes did nothing since: what is written for them is only that their figure can be read.
+  if (used === 0 && !Number.isNaN(counters[index])) return;
+  if (!Number.isNaN(figure)) addFigure(counters, index, used);
+}
+
 /** Sums in the order of `counterColumns` by their names. */
 export function toUsage(counters: ArrayLike<number>): Usage {
   const counter = (index: number): number => counters[index] ?? Number.NaN;

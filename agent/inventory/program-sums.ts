@@ -8,7 +8,7 @@ import {
   type ProcessTable,
   type ProgramTotals,
 } from "../model.ts";
-import { addFigure, toUsage } from "./counter-sums.ts";
+import { addFigure, addUsed, toUsage } from "./counter-sums.ts";
 import type { Advance, CounterFigures } from "./life-counters.ts";
 import { createGauges, type ProgramGauges } from "./program-gauges.ts";
 import { isStarting } from "./programs.ts";
@@ -167,11 +167,7 @@ function addCounters(members: readonly Group[], { table, advance: { added } }: S
     const rows = added[index];
     for (let row = 0; row < members.length; row++) {
       const counters = members[row]?.counters;
-      if (counters === undefined) continue;
-      const figure = rows?.[row] ?? 0;
-      // Most processes did nothing since: what is written for them is only that their figure can be read.
-      if (figure === 0 && !Number.isNaN(counters[index])) continue;
-      if (!Number.isNaN(figures[row])) addFigure(counters, index, figure);
+      if (counters !== undefined) addUsed(counters, index, rows?.[row] ?? 0, figures[row] ?? Number.NaN);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { counterColumns, type KernelUnits, type ProcessTable, startedAtMs } from "../../model.ts";
 import type { NamedGroups } from "../../named-groups.ts";
-import { addFigure } from "../counter-sums.ts";
+import { addFigure, addUsed } from "../counter-sums.ts";
 import { type CounterFigures, matchRows } from "../life-counters.ts";
 import { findRow } from "../row-by-pid.ts";
 import type { ObservedScan, ScanObserver } from "../tracker.ts";
@@ -127,10 +127,8 @@ function addAdvance({ scan, rows }: Taken, joined: readonly number[]): void {
     const added = scan.advance.added[index];
     for (let row = 0; row < rows.length; row++) {
       const group = rows[row];
-      const figure = added?.[row] ?? 0;
-      // Most processes did nothing since: what is written for them is only that their figure can be read.
-      if (!group || isNew[row] === 1 || (figure === 0 && !Number.isNaN(group.counters[index]))) continue;
-      if (!Number.isNaN(figures[row])) addFigure(group.counters, index, figure);
+      if (!group || isNew[row] === 1) continue;
+      addUsed(group.counters, index, added?.[row] ?? 0, figures[row] ?? Number.NaN);
     }
   }
 }
