@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { EventRecord, RestartAnswer, SignalAnswer } from "../../agent/api.ts";
 import { parseHostsFile } from "../../agent/cli/hosts-file.ts";
-import { runCli } from "../../agent/cli/run-cli.ts";
 import { AgentError } from "../../agent/errors.ts";
 import { type FakeAgent, problem, startFakeAgent } from "../support/fake-agent.ts";
+import { runHere } from "../support/run-here.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-hosts-"));
@@ -56,23 +56,8 @@ function write(text: string): void {
   writeFileSync(file, text);
 }
 
-async function run(...argv: readonly string[]) {
-  let out = "";
-  let err = "";
-  const code = await runCli(argv, {
-    out: (text) => (out += text),
-    err: (text) => (err += text),
-    stdio: process,
-    columns: undefined,
-    env: { PIDWARD_HOSTS_FILE: file },
-    defaultHost: "unix:///nowhere.sock",
-    version: "1.2.3",
-    settings: [],
-    runAgent: async () => 0,
-    examineHost: async () => [],
-  });
-  return { code, out, err };
-}
+const run = (...argv: readonly string[]) =>
+  runHere(argv, { env: { PIDWARD_HOSTS_FILE: file }, defaultHost: "unix:///nowhere.sock" });
 
 const list = (name: string) => ({
   takenAt: "2026-01-01T01:00:00.000Z",

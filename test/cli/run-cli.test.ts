@@ -13,9 +13,10 @@ import type {
   RestartAnswer,
   SignalAnswer,
 } from "../../agent/api.ts";
-import { type CliParts, runCli } from "../../agent/cli/run-cli.ts";
+import type { CliParts } from "../../agent/cli/run-cli.ts";
 import { type ErrorCode, errorCatalogue } from "../../agent/errors.ts";
 import { type FakeAgent, problem, startFakeAgent } from "../support/fake-agent.ts";
+import { runHere } from "../support/run-here.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-cli-"));
 const socket = path.join(folder, "agent.sock");
@@ -36,17 +37,9 @@ const findings: readonly Finding[] = [
   { subject: "docker", level: "missing", message: "no answer", remedy: "start the engine" },
 ];
 
-async function run(argv: readonly string[], facts: Partial<CliParts> = {}) {
-  let out = "";
-  let err = "";
-  const code = await runCli(argv, {
-    out: (text) => (out += text),
-    err: (text) => (err += text),
-    stdio: process,
-    columns: undefined,
-    env: {},
+const run = (argv: readonly string[], facts: Partial<CliParts> = {}) =>
+  runHere(argv, {
     defaultHost: `unix://${socket}`,
-    version: "1.2.3",
     settings: [
       {
         flag: "--scan.interval=SPAN",
@@ -59,8 +52,6 @@ async function run(argv: readonly string[], facts: Partial<CliParts> = {}) {
     examineHost: async () => findings,
     ...facts,
   });
-  return { code, out, err };
-}
 
 const takenAt = "2026-01-01T01:00:00.000Z";
 
