@@ -1,4 +1,5 @@
 import { type Container, kernelThreadFlag, type Snapshot } from "../model.ts";
+import { haveSameLives } from "../source/columns.ts";
 import { matchRows } from "./life-counters.ts";
 
 /** What differs between two snapshots. */
@@ -30,6 +31,7 @@ export function compareSnapshots(before: Snapshot, after: Snapshot): Changes {
 /** Rows of `of` that `other` does not have. */
 function unmatched(other: Snapshot, of: Snapshot): number[] {
   const found: number[] = [];
+  if (haveSameLives(other.table, of.table)) return found;
   const matches = matchRows(other.table, of.table);
   for (let row = 0; row < matches.length; row++) if (matches[row] === -1) found.push(row);
   return found;

@@ -1,4 +1,5 @@
 import type { ProcessTable } from "../model.ts";
+import type { TableChanges } from "../source/process-source.ts";
 import { matchRows } from "./life-counters.ts";
 
 /**
@@ -9,8 +10,11 @@ const leastSeconds = 0.5;
 
 /** CPU seconds per second of each process. */
 export interface CpuRates {
-  /** @returns by row; NaN until a process has been seen over the shortest time */
-  advance(table: ProcessTable, monotonicSeconds: number): Float64Array;
+  /**
+   * @param changes since the table before; undefined where that is not known
+   * @returns by row; NaN until a process has been seen over the shortest time
+   */
+  advance(table: ProcessTable, monotonicSeconds: number, changes?: TableChanges): Float64Array;
 }
 
 export function createCpuRates(): CpuRates {
@@ -18,9 +22,18 @@ export function createCpuRates(): CpuRates {
   let base: { table: ProcessTable; seconds: number } | undefined;
   let last: { table: ProcessTable; cores: Float64Array } | undefined;
   return {
-    advance: (table, seconds) => {
-      const cores = new Float64Array(table.length).fill(Number.NaN);
+    advance: (table, seconds, changes) => {
       const span = base === undefined ? 0 : seconds - base.seconds;
+      if (base !== undefined && base.table === changes?.since && span >= leastSeconds) {
+        // Who has not changed has used nothing.
+        const cores = new Float64Array(table.length);
+        for (const row of changes.rows)
+          cores[row] = Math.max(0, (cpuOf(table, row) - cpuOf(base.table, row)) / span);
+        base = { table, seconds };
+        last = { table, cores };
+        return cores;
+      }
+      const cores = new Float64Array(table.length).fill(Number.NaN);
       if (base === undefined || span >= leastSeconds) {
         const earlier = matchRows(base?.table, table);
         for (let row = 0; row < table.length; row++) {

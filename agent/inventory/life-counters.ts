@@ -1,4 +1,6 @@
 import { counterColumns, type ProcessTable, type Usage } from "../model.ts";
+import { haveSameLives } from "../source/columns.ts";
+import type { TableChanges } from "../source/process-source.ts";
 import { findRow } from "./row-by-pid.ts";
 
 /** One array of figures by row for each of `counterColumns`, in their order; longer than the table. */
@@ -23,7 +25,8 @@ export interface Advance {
  * is counted once: the remembered one is carried along.
  */
 export interface LifeCounters {
-  advance(table: ProcessTable): Advance;
+  /** @param changes since the table before; undefined where that is not known */
+  advance(table: ProcessTable, changes?: TableChanges): Advance;
   /**
    * A process has ended having used this.
    * @returns what that is beyond what was known, and whether the process was known at all. A scan that still shows it
@@ -57,8 +60,12 @@ export function createCounters(): LifeCounters {
 
   const figuresAt = (rows: CounterRows, row: number): CounterFigures =>
     rows.map((column) => column[row] ?? 0);
-  const keepDeparted = (earlier: Int32Array): void => {
+  const ageDeparted = (): void => {
+    if (departed.size === 0) return;
     for (const [pid, one] of departed) if (--one.scans <= 0) departed.delete(pid);
+  };
+  const keepDeparted = (earlier: Int32Array): void => {
+    ageDeparted();
     if (before === undefined) return;
     const stays = new Uint8Array(before.pid.length);
     for (const row of earlier) if (row !== -1) stays[row] = 1;
@@ -83,8 +90,21 @@ export function createCounters(): LifeCounters {
     }
     return true;
   };
+  /** The same lives in the same rows: what is remembered of most of them stays where it is. */
+  const advanceInPlace = (table: ProcessTable, { rows }: TableChanges): Advance => {
+    for (const [index, name] of counterColumns.entries()) {
+      const [known, delta, column] = [lastBefore[index], added[index], table[name]];
+      if (known === undefined || delta === undefined) continue;
+      delta.fill(0);
+      for (const row of rows) advanceRow(column, row, row, known, known, delta);
+    }
+    ageDeparted();
+    before = { pid: table.pid, startTicks: table.startTicks };
+    return { added, newRows: [] };
+  };
   return {
-    advance: (table) => {
+    advance: (table, changes) => {
+      if (changes !== undefined) return advanceInPlace(table, changes);
       const earlier = matchRows(before, table);
       lastNow = roomFor(lastNow, table.length);
       added = roomFor(added, table.length);
@@ -133,15 +153,25 @@ function advanceColumn(
   to: Float64Array,
   delta: Float64Array,
 ): void {
-  for (let row = 0; row < figures.length; row++) {
-    const at = earlier[row] ?? -1;
-    const previous = at === -1 ? 0 : (from[at] ?? 0);
-    const now = figures[row] ?? Number.NaN;
-    // The kernel's figures can step back by a tick when it splits user and system time anew.
-    const current = Number.isNaN(now) ? previous : Math.max(now, previous);
-    to[row] = current;
-    delta[row] = current - previous;
-  }
+  for (let row = 0; row < figures.length; row++)
+    advanceRow(figures, row, earlier[row] ?? -1, from, to, delta);
+}
+
+/** @param at the row of the life in `from`, or -1 */
+function advanceRow(
+  figures: Float64Array,
+  row: number,
+  at: number,
+  from: Float64Array,
+  to: Float64Array,
+  delta: Float64Array,
+): void {
+  const previous = at === -1 ? 0 : (from[at] ?? 0);
+  const now = figures[row] ?? Number.NaN;
+  // The kernel's figures can step back by a tick when it splits user and system time anew.
+  const current = Number.isNaN(now) ? previous : Math.max(now, previous);
+  to[row] = current;
+  delta[row] = current - previous;
 }
 
 function blankRows(length: number): CounterRows {
@@ -158,8 +188,7 @@ export function matchRows(
   before: Pick<ProcessTable, "pid" | "startTicks"> | undefined,
   table: ProcessTable,
 ): Int32Array {
-  // Two scans that show the same lives share these columns (source/columns.ts).
-  if (before?.pid === table.pid && before.startTicks === table.startTicks) return sameRows(table.length);
+  if (before !== undefined && haveSameLives(before, table)) return sameRows(table.length);
   const earlier = new Int32Array(table.length).fill(-1);
   if (before === undefined) return earlier;
   let at = 0;
@@ -174,7 +203,7 @@ export function matchRows(
 let same = new Int32Array(0);
 
 /** Each row by itself; not to be written. */
-function sameRows(length: number): Int32Array {
+export function sameRows(length: number): Int32Array {
   if (same.length !== length) same = Int32Array.from({ length }, (_, row) => row);
   return same;
 }

@@ -8,31 +8,23 @@ import {
   type ProcessTable,
   type ProgramTotals,
 } from "../model.ts";
+import type { TableChanges } from "../source/process-source.ts";
 import { addFigure, addUsed, toUsage } from "./counter-sums.ts";
-import type { Advance, CounterFigures } from "./life-counters.ts";
-import { createGauges, type ProgramGauges } from "./program-gauges.ts";
-import { isStarting } from "./programs.ts";
-
-/** Where programs beyond the bound are summed. */
-const otherProgram = "other";
-
-/** How long the counters of a program without processes are kept while its container is there. */
-const forgetAfterMs = 15 * 60_000;
-
-/**
- * How long the counters of a container that is not there are kept without being shown. Ends can be told of one that
- * began while the scan was under way, before a scan or the engine has shown it.
- */
-const awaitContainerMs = 10_000;
+import { type Advance, type CounterFigures, sameRows } from "./life-counters.ts";
+import { createProgramTable, type Program } from "./program-table.ts";
+import { haveSameElements } from "./same-array.ts";
 
 export interface SumsInput {
   readonly table: ProcessTable;
   readonly containers: readonly Container[];
+  /** The array of the scan before while it is the same, as are `names`. */
   readonly containerOf: Int32Array;
   /** Row → program. */
   readonly names: readonly string[];
   /** What each row used since the last scan, and which are new. */
   readonly advance: Advance;
+  /** Since the scan before; undefined where that is not known. */
+  readonly changes: TableChanges | undefined;
   readonly cpuCores: Float64Array;
   readonly nowMs: number;
 }
@@ -53,134 +45,163 @@ export interface ProgramSums {
   readonly programOf: Int32Array;
 }
 
-interface Group {
-  readonly containerId: string;
-  readonly name: string;
-  /** In the order of `counterColumns`; other than CPU time NaN until a member's figure could be read. */
-  readonly counters: Float64Array;
-  readonly gauges: ProgramGauges;
-  /** In the order of `exitReasons`. */
-  readonly exits: number[];
-  starts: number;
-  lastSeenMs: number;
-  /** Index in this scan's `programs`. */
-  index: number;
+/** What the members of programs were found by, and them. */
+interface Membership extends Pick<SumsInput, "table" | "containers" | "containerOf" | "names" | "cpuCores"> {
+  /** Row → program. */
+  readonly members: readonly Program[];
+  /** Container → its index in `containers`. */
+  readonly indexOf: ReadonlyMap<string, number>;
+  /** All programs at that time. */
+  readonly all: readonly Program[];
+  readonly programOf: Int32Array;
 }
 
 /**
  * Sums processes into programs. Counters add up what each process used between scans, so they stay when a member
- * ends. The number of groups is bounded: names come from containers, which could make up endless ones.
+ * ends. While processes neither come nor go only the programs whose members have done something are summed anew.
  */
 export function createProgramSums(
   units: KernelUnits,
   maxPrograms: number,
 ): { advance(input: SumsInput): ProgramSums; ended(member: EndedMember, nowMs: number): void } {
-  let isFirst = true;
-  const groups = new Map<string, Map<string, Group>>();
-  let count = 0;
-
-  const groupOf = (containerId: string, name: string, nowMs: number): Group => {
-    let own = groups.get(containerId);
-    if (own === undefined) {
-      own = new Map();
-      groups.set(containerId, own);
+  const table = createProgramTable(units, maxPrograms);
+  let last: Membership | undefined;
+  const regroup = (input: SumsInput): readonly Program[] => {
+    for (const program of table.all()) {
+      program.rows.length = 0;
+      program.isStale = true;
     }
-    const found = own.get(name);
-    if (found !== undefined) return found;
-    if (count >= maxPrograms && name !== otherProgram) return groupOf(containerId, otherProgram, nowMs);
-    // CPU time can always be read.
-    const counters = Float64Array.from(counterColumns, (column) =>
-      column.endsWith("Seconds") ? 0 : Number.NaN,
-    );
-    const made: Group = {
-      containerId,
-      name,
-      counters,
-      gauges: createGauges(units),
-      exits: exitReasons.map(() => 0),
-      starts: 0,
-      lastSeenMs: nowMs,
-      index: -1,
-    };
-    own.set(name, made);
-    count++;
-    return made;
-  };
-
-  const forget = (input: SumsInput, present: ReadonlyMap<string, unknown>): void => {
-    for (const [containerId, own] of groups) {
-      for (const [name, group] of own) {
-        const keptMs = present.has(containerId) ? forgetAfterMs : awaitContainerMs;
-        const isOld = input.nowMs - group.lastSeenMs > keptMs || isStarting(name);
-        if (group.gauges.processes === 0 && isOld) {
-          own.delete(name);
-          count--;
-        }
-      }
-      if (own.size === 0) groups.delete(containerId);
+    const members: Program[] = new Array(input.names.length);
+    for (let row = 0; row < members.length; row++) {
+      const container = input.containers[input.containerOf[row] ?? -1];
+      const program = table.get(container?.id ?? "", input.names[row] ?? "", input.nowMs);
+      program.rows.push(row);
+      members[row] = program;
     }
+    return members;
   };
-
   return {
     advance: (input) => {
-      for (const own of groups.values()) for (const group of own.values()) group.gauges.clear();
-      const members: Group[] = new Array(input.table.length);
-      for (let row = 0; row < input.table.length; row++) {
-        const container = input.containers[input.containerOf[row] ?? -1];
-        const group = groupOf(container?.id ?? "", input.names[row] ?? "", input.nowMs);
-        group.lastSeenMs = input.nowMs;
-        group.gauges.add(input.table, row, input.cpuCores[row] ?? Number.NaN);
-        members[row] = group;
+      const isSame = last !== undefined && last.all === table.all() && haveSameMembers(last, input);
+      const known = isSame ? last : undefined;
+      const members = known?.members ?? regroup(input);
+      if (known !== undefined) markStale(known, input);
+      addCounters(
+        members,
+        input,
+        known === undefined ? sameRows(members.length) : (input.changes?.rows ?? []),
+      );
+      if (last !== undefined) countStarts(members, input);
+      for (const program of table.all()) {
+        if (program.isStale) sumGauges(program, input);
+        if (program.gauges.processes > 0) program.lastSeenMs = input.nowMs;
       }
-      addCounters(members, input);
-      if (!isFirst) countStarts(members, input);
-      isFirst = false;
-      const indexOfContainer = new Map(input.containers.map((container, index) => [container.id, index]));
-      indexOfContainer.set("", -1);
-      forget(input, indexOfContainer);
+      const indexOf = known?.indexOf ?? indexContainers(input.containers);
+      table.sweep(indexOf, input.nowMs);
+      const all = table.all();
       const programs: ProgramTotals[] = [];
-      for (const [containerId, own] of groups) {
-        const container = indexOfContainer.get(containerId);
+      for (const program of all) {
+        const container = indexOf.get(program.containerId);
+        program.index = container === undefined ? -1 : programs.length;
         if (container === undefined) continue;
-        for (const group of own.values()) {
-          group.index = programs.length;
-          programs.push(toTotals(group, container));
-        }
+        program.totals ??= toTotals(program, container);
+        programs.push(program.totals);
       }
-      return { programs, programOf: Int32Array.from(members, (group) => group.index) };
+      const programOf = known?.all === all ? known.programOf : indexMembers(members);
+      const { containers, containerOf, names, cpuCores } = input;
+      last = {
+        table: input.table,
+        containers,
+        containerOf,
+        names,
+        cpuCores,
+        members,
+        indexOf,
+        all,
+        programOf,
+      };
+      return { programs, programOf };
     },
-    ended: ({ containerId, program, reason, added, isNew }, nowMs) => {
-      const group = groupOf(containerId, program, nowMs);
-      group.lastSeenMs = nowMs;
+    ended: ({ containerId, program: name, reason, added, isNew }, nowMs) => {
+      const program = table.get(containerId, name, nowMs);
+      program.lastSeenMs = nowMs;
+      program.totals = undefined;
       const index = exitReasons.indexOf(reason);
-      group.exits[index] = (group.exits[index] ?? 0) + 1;
-      if (isNew) group.starts++;
-      for (let at = 0; at < added.length; at++) addFigure(group.counters, at, added[at] ?? 0);
+      program.exits[index] = (program.exits[index] ?? 0) + 1;
+      if (isNew) program.starts++;
+      for (let at = 0; at < added.length; at++) addFigure(program.counters, at, added[at] ?? 0);
     },
   };
 }
 
+/** Whether every process is still of the program that it was of. */
+function haveSameMembers(last: Membership, input: SumsInput): boolean {
+  return (
+    last.table === input.changes?.since &&
+    last.names === input.names &&
+    last.containerOf === input.containerOf &&
+    haveSameElements(last.containers, input.containers)
+  );
+}
+
+/** The programs of rows that may have changed. A rate changes, too, when the process has stopped working. */
+function markStale({ members, cpuCores }: Membership, input: SumsInput): void {
+  for (const row of input.changes?.rows ?? []) markRow(members, row);
+  for (let row = 0; row < members.length; row++)
+    if (!Object.is(cpuCores[row], input.cpuCores[row])) markRow(members, row);
+}
+
+function markRow(members: readonly Program[], row: number): void {
+  const program = members[row];
+  if (program !== undefined) program.isStale = true;
+}
+
+function sumGauges(program: Program, { table, cpuCores }: SumsInput): void {
+  const { gauges, rows } = program;
+  gauges.clear();
+  for (const row of rows) gauges.add(table, row, cpuCores[row] ?? Number.NaN);
+  program.isStale = false;
+  program.totals = undefined;
+}
+
+/** The host's own programs are of the container "". */
+function indexContainers(containers: readonly Container[]): ReadonlyMap<string, number> {
+  const indexOf = new Map(containers.map((container, index) => [container.id, index]));
+  return indexOf.set("", -1);
+}
+
+function indexMembers(members: readonly Program[]): Int32Array {
+  const programOf = new Int32Array(members.length);
+  for (let row = 0; row < members.length; row++) programOf[row] = members[row]?.index ?? -1;
+  return programOf;
+}
+
 /** Column by column: a figure that could not be read adds nothing, and the first readable one replaces NaN. */
-function addCounters(members: readonly Group[], { table, advance: { added } }: SumsInput): void {
+function addCounters(
+  members: readonly Program[],
+  { table, advance: { added } }: SumsInput,
+  changed: ArrayLike<number>,
+): void {
   for (const [index, column] of counterColumns.entries()) {
     const figures = table[column];
-    const rows = added[index];
-    for (let row = 0; row < members.length; row++) {
+    const used = added[index];
+    for (let at = 0; at < changed.length; at++) {
+      const row = changed[at] ?? -1;
       const counters = members[row]?.counters;
-      if (counters !== undefined) addUsed(counters, index, rows?.[row] ?? 0, figures[row] ?? Number.NaN);
+      if (counters !== undefined) addUsed(counters, index, used?.[row] ?? 0, figures[row] ?? Number.NaN);
     }
   }
 }
 
 /** Threads of the kernel come and go with its work: they are no starts of a program. */
-function countStarts(members: readonly Group[], { table, advance: { newRows } }: SumsInput): void {
+function countStarts(members: readonly Program[], { table, advance: { newRows } }: SumsInput): void {
   for (const row of newRows) {
-    const group = members[row];
-    if (group !== undefined && ((table.flags[row] ?? 0) & kernelThreadFlag) === 0) group.starts++;
+    const program = members[row];
+    if (program !== undefined && ((table.flags[row] ?? 0) & kernelThreadFlag) === 0) program.starts++;
   }
 }
 
-function toTotals({ name, gauges, counters, exits, starts }: Group, container: number): ProgramTotals {
+function toTotals({ name, gauges, counters, exits, starts }: Program, container: number): ProgramTotals {
   return {
     container,
     name,

@@ -1,4 +1,5 @@
 import type { Container, ProcessTable, Snapshot } from "../model.ts";
+import { createSameArray, haveSameElements } from "./same-array.ts";
 
 /** What runc calls its own processes in a container, and the container's first one until it has become the program. */
 const startingPrefix = "runc:[";
@@ -28,7 +29,7 @@ export interface ProgramContext {
 
 /** The programs of one scan. */
 export interface ProgramNames {
-  /** Row → the program's name. */
+  /** Row → the program's name; the array of the scan before while all names are the same. */
   readonly names: readonly string[];
 }
 
@@ -63,22 +64,55 @@ export function createProgramNamer(): ProgramNamer {
     matches.set(command, { patterns: own, name, program: found?.program });
     return found?.program;
   };
+  const nameAll = (context: ProgramContext, managed: ReadonlyMap<number, string>): readonly string[] => {
+    const roots = findRoots(context);
+    const ownPatterns = context.containers.map(patterns);
+    return Array.from({ length: context.table.length }, (_, row) => {
+      const told = managed.get(row);
+      if (told !== undefined) return told;
+      const own = ownPatterns[context.containerOf[row] ?? -1] ?? [];
+      const labelled = own.length === 0 ? undefined : matchUpwards(row, context, own, matchOne);
+      return labelled ?? context.table.name[roots[row] ?? row] ?? "";
+    });
+  };
+  const keep = createSameArray<readonly string[]>();
+  let last: Named | undefined;
   return {
-    name: (context, managed) => {
-      const roots = findRoots(context);
-      const ownPatterns = context.containers.map(patterns);
-      const names = Array.from({ length: context.table.length }, (_, row) => {
-        const told = managed?.get(row);
-        if (told !== undefined) return told;
-        const own = ownPatterns[context.containerOf[row] ?? -1] ?? [];
-        const labelled = own.length === 0 ? undefined : matchUpwards(row, context, own, matchOne);
-        return labelled ?? context.table.name[roots[row] ?? row] ?? "";
-      });
+    name: (context, managed = unmanaged) => {
+      const isSame = last !== undefined && isNamedAlike(last, { context, managed });
+      const names = isSame && last !== undefined ? last.names : keep(nameAll(context, managed));
+      last = { context, managed, names };
       return { names };
     },
     match: (container, name) =>
       patterns(container).find(({ pattern }) => matchesGlob(name, pattern))?.program,
   };
+}
+
+const unmanaged: ReadonlyMap<number, string> = new Map();
+
+/** Names, and what they were made of. */
+interface Named {
+  readonly context: ProgramContext;
+  readonly managed: ReadonlyMap<number, string>;
+  readonly names: readonly string[];
+}
+
+/** Whether all that names are made of is the same. Of two scans what is the same is the same array, as a rule. */
+function isNamedAlike(before: Omit<Named, "names">, now: Omit<Named, "names">): boolean {
+  const { table, containerOf, containers } = now.context;
+  const { table: earlier } = before.context;
+  return (
+    earlier.pid === table.pid &&
+    earlier.parentPid === table.parentPid &&
+    earlier.containerPid === table.containerPid &&
+    earlier.name === table.name &&
+    earlier.command === table.command &&
+    before.context.containerOf === containerOf &&
+    haveSameElements(before.context.containers, containers) &&
+    before.managed.size === now.managed.size &&
+    [...now.managed].every(([row, name]) => before.managed.get(row) === name)
+  );
 }
 
 interface Match {

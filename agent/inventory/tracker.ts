@@ -8,13 +8,14 @@ import type {
   Snapshot,
   Usage,
 } from "../model.ts";
-import type { Scan } from "../source/process-source.ts";
+import type { Scan, TableChanges } from "../source/process-source.ts";
 import { createCpuRates } from "./cpu-rates.ts";
 import { type Advance, type CounterFigures, createCounters } from "./life-counters.ts";
 import type { ManagedPrograms } from "./managed-programs.ts";
 import { createProgramSums } from "./program-sums.ts";
 import { createProgramNamer } from "./programs.ts";
 import { createRowByPid } from "./row-by-pid.ts";
+import { createSameArray } from "./same-array.ts";
 
 /** Gives the container of a process by the text of its /proc/PID/cgroup; see containers/resolver.ts. */
 export type ResolveContainer = (cgroupText: string) => { readonly container: Container } | undefined;
@@ -39,6 +40,8 @@ export interface ObservedScan {
   readonly containers: readonly Container[];
   readonly containerOf: Int32Array;
   readonly advance: Advance;
+  /** Since the scan that was observed before; undefined where that is not known. */
+  readonly changes: TableChanges | undefined;
   readonly problems: readonly Problem[];
   readonly takenAt: number;
 }
@@ -81,27 +84,45 @@ export function createTracker(parts: TrackerParts): Tracker {
   const namer = createProgramNamer();
   const sums = createProgramSums(parts.units, parts.maxPrograms);
   const rates = createCpuRates();
+  const keepContainerOf = createSameArray<Int32Array>();
+  /** The table that all parts have seen last. */
+  let last: ProcessTable | undefined;
   return {
     advance: (scan, time) => {
       const { table } = scan;
+      // Not of another table: a scan whose joining failed has been seen by some parts only.
+      const changes = scan.changes?.since === last ? scan.changes : undefined;
+      last = undefined;
       const rowByPid = createRowByPid(table);
-      const { containers, containerOf } = assignContainers(table, parts);
+      const { containers, containerOf: assigned } = assignContainers(table, parts);
+      const containerOf = keepContainerOf(assigned);
       const context = { table, rowByPid, containerOf, containers };
       const { names } = namer.name(context, parts.managed?.nameRows(context));
-      const advance = counters.advance(table);
-      const cpuCores = rates.advance(table, time.monotonicSeconds);
+      const advance = counters.advance(table, changes);
+      const cpuCores = rates.advance(table, time.monotonicSeconds, changes);
       const { programs, programOf } = sums.advance({
         table,
         containers,
         containerOf,
         names,
         advance,
+        changes,
         cpuCores,
         nowMs: time.takenAt,
       });
       const { takenAt } = time;
       const { problems } = scan;
-      parts.observer?.observe({ table, rowByPid, containers, containerOf, advance, problems, takenAt });
+      parts.observer?.observe({
+        table,
+        rowByPid,
+        containers,
+        containerOf,
+        advance,
+        changes,
+        problems,
+        takenAt,
+      });
+      last = table;
       return Object.freeze({
         takenAt,
         scanSeconds: time.scanSeconds,

@@ -92,6 +92,13 @@ export function createColumnStore(): ColumnStore {
   };
 }
 
+type Lives = Pick<ProcessTable, "pid" | "startTicks">;
+
+/** Whether each row of two tables of a store, one after the other, is of the same life: such share these columns. */
+export function haveSameLives(before: Lives, table: Lives): boolean {
+  return before.pid === table.pid && before.startTicks === table.startTicks;
+}
+
 function createColumns(capacity: number, last: ProcessTable | undefined): ColumnWriter {
   return ofEntries([
     ["length", 0],

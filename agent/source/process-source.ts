@@ -1,9 +1,18 @@
 import type { Problem, ProcessTable } from "../model.ts";
 
-/** What one scan gives. Both are new at each scan and never changed after it. */
+/** What one scan gives. All is new at each scan and never changed after it. */
 export interface Scan {
   readonly table: ProcessTable;
   readonly problems: readonly Problem[];
+  /** Left out where the source does not know, or processes have come or gone. */
+  readonly changes?: TableChanges | undefined;
+}
+
+/** How a table differs from one before it that has the same lives in the same rows. */
+export interface TableChanges {
+  readonly since: ProcessTable;
+  /** Rows that may differ, ascending; all others are the same. */
+  readonly rows: readonly number[];
 }
 
 /** A way to read every process of the host. Each implementation fills the same columns and passes one contract test. */

@@ -156,6 +156,31 @@ function sideBySide(threads: ThreadVisit): void {
     expect((await bpf.scan()).table.pid.indexOf(pid)).toBe(-1);
   });
 
+  test("a row that is not told as changed is as it was, and one of a process that works is told", async () => {
+    const pid = await start("process.stdout.write('rest'); setInterval(() => {}, 1)");
+    const source = create(threads);
+    // What is new is written at the second look, too.
+    for (let scans = 0; scans < 4; scans++) await source.scan();
+    let last: ProcessTable | undefined;
+    // Nothing else must start or end from one scan to the next.
+    const { before, table, rows } = await waitFor("two scans with the same processes", async () => {
+      const before = last;
+      const { table, changes } = await source.scan();
+      last = table;
+      if (before !== undefined && changes !== undefined) expect(changes.since).toBe(before);
+      return before && changes && { before, table, rows: changes.rows };
+    });
+    source.close();
+    const told = new Set(rows);
+    const differing = [...table.pid.keys()].filter((row) => {
+      const one = table.pid[row] ?? -1;
+      return !isDeepStrictEqual(rowOf(before, one), rowOf(table, one));
+    });
+    expect(differing.filter((row) => !told.has(row))).toEqual([]);
+    expect(differing).toContain(table.pid.indexOf(pid));
+    expect(told.size).toBeLessThan(table.length);
+  });
+
   test("a process of 50 threads, of which some have ended, has the sums of all", async () => {
     // Those that live wait in the kernel, the first one too: nothing of the process moves.
     const script = `

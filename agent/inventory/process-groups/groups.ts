@@ -1,7 +1,7 @@
 import { counterColumns, type KernelUnits, type ProcessTable, startedAtMs } from "../../model.ts";
 import type { NamedGroups } from "../../named-groups.ts";
 import { addFigure, addUsed } from "../counter-sums.ts";
-import { type CounterFigures, matchRows } from "../life-counters.ts";
+import { type CounterFigures, matchRows, sameRows } from "../life-counters.ts";
 import { findRow } from "../row-by-pid.ts";
 import type { ObservedScan, ScanObserver } from "../tracker.ts";
 import { type AssignerParts, createAssigner, type Taken } from "./assigner.ts";
@@ -87,7 +87,8 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
       const taken: Taken = { scan, rows: new Array(scan.table.length).fill(undefined) };
       if (before !== undefined) keepDeparted(before, earlier);
       const joined = assigner.assign(taken, before, earlier);
-      addAdvance(taken, joined);
+      const changes = scan.changes?.since === before?.scan.table ? scan.changes : undefined;
+      addAdvance(taken, joined, changes?.rows);
       for (const row of joined) {
         const group = taken.rows[row];
         if (group) bookPast(group, scan, row);
@@ -118,14 +119,22 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
   };
 }
 
-/** Column by column: what members used since the scan before. Those who have just joined are booked apart. */
-function addAdvance({ scan, rows }: Taken, joined: readonly number[]): void {
+/**
+ * Column by column: what members used since the scan before. Those who have just joined are booked apart.
+ * @param changed rows of which something may have been used; all when left out
+ */
+function addAdvance(
+  { scan, rows }: Taken,
+  joined: readonly number[],
+  changed: ArrayLike<number> = sameRows(rows.length),
+): void {
   const isNew = new Uint8Array(rows.length);
   for (const row of joined) isNew[row] = 1;
   for (const [index, column] of counterColumns.entries()) {
     const figures = scan.table[column];
     const added = scan.advance.added[index];
-    for (let row = 0; row < rows.length; row++) {
+    for (let at = 0; at < changed.length; at++) {
+      const row = changed[at] ?? -1;
       const group = rows[row];
       if (!group || isNew[row] === 1) continue;
       addUsed(group.counters, index, added?.[row] ?? 0, figures[row] ?? Number.NaN);

@@ -1,9 +1,9 @@
 import { closeSync, readSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
-import type { KernelUnits } from "../../model.ts";
+import type { KernelUnits, ProcessTable } from "../../model.ts";
 import type { Syscalls } from "../../syscalls.ts";
 import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
-import { createColumnStore } from "../columns.ts";
+import { createColumnStore, haveSameLives } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createGuardedReader, type GuardedReader } from "../procfs/guarded-reader.ts";
@@ -55,6 +55,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   let scans = 0;
   /** Whether the records before are those of the table before. */
   let isFinished = false;
+  let last: ProcessTable | undefined;
   return {
     name: "bpf",
     scan: async (): Promise<Scan> => {
@@ -66,27 +67,40 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, root);
       const columns = tables.begin(count + hidden.length);
       const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
+      const written: number[] = [];
+      const readHidden = (pid: number): void => {
+        const row = columns.length;
+        procfs.read(pid, scan);
+        // It can have vanished.
+        if (columns.length > row) written.push(row);
+      };
       let nextHidden = 0;
       let filesRead = 0;
       for (let index = 0; index < count; index++) {
         const record = records.at(index);
         const pid = records.figure(record + words.processId);
         // Rows ascend by PID, so those that the iterator does not show come in between.
-        for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
+        for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) readHidden(hidden[nextHidden] ?? 0);
         if (hidden[nextHidden] === pid) nextHidden++;
-        if (!records.isSummed(record)) procfs.read(pid, scan);
-        else if (!(hasBefore && records.isAsBefore(index) && rows.keep(record, scan)))
+        if (!records.isSummed(record)) readHidden(pid);
+        else if (!(hasBefore && records.isAsBefore(index) && rows.keep(record, scan))) {
+          written.push(columns.length);
           filesRead += rows.write(record, scan);
+        }
         if (index % rowsAtOnce === rowsAtOnce - 1 || filesRead >= filesAtOnce) {
           filesRead = 0;
           await yieldToLoop();
         }
       }
-      for (; nextHidden < hidden.length; nextHidden++) procfs.read(hidden[nextHidden] ?? 0, scan);
+      for (; nextHidden < hidden.length; nextHidden++) readHidden(hidden[nextHidden] ?? 0);
       rows.sweep(scan);
       procfs.sweep(scan);
       isFinished = true;
-      return { table: tables.finish(), problems: scan.problems.list() };
+      const table = tables.finish();
+      const changes =
+        last !== undefined && haveSameLives(last, table) ? { since: last, rows: written } : undefined;
+      last = table;
+      return { table, problems: scan.problems.list(), changes };
     },
     close: () => {
       commands.close();

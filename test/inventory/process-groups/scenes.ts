@@ -4,6 +4,7 @@ import { defaultRules, type GroupRule } from "../../../agent/inventory/process-g
 import { createTracker, type Tracker } from "../../../agent/inventory/tracker.ts";
 import type { Container, Snapshot, Usage } from "../../../agent/model.ts";
 import type { NamedGroup } from "../../../agent/named-groups.ts";
+import type { Scan } from "../../../agent/source/process-source.ts";
 import { makeTable, type TestProcess } from "../table.ts";
 
 const units = { bootSeconds: 1_700_000_000, ticksPerSecond: 100, pageBytes: 4096 };
@@ -18,15 +19,20 @@ export interface Options {
   readonly removeEmptyGroups?: boolean;
   readonly maxGroups?: number;
   readonly containers?: () => readonly Container[];
+  readonly maxPrograms?: number;
+  /** How a source reads processes; by default without telling what has changed. */
+  readonly read?: (processes: readonly TestProcess[]) => Scan;
 }
 
 /** Groups behind a tracker, a second from one scan to the next. */
 export class GroupScene {
   readonly groups: ProcessGroups;
   private readonly tracker: Tracker;
+  private readonly read: NonNullable<Options["read"]>;
   private ticks = firstScanTicks;
 
   constructor(options: Options = {}) {
+    this.read = options.read ?? ((processes) => ({ table: makeTable(processes), problems: [] }));
     this.groups = createProcessGroups({
       namer: createGroupNamer({
         rules: options.rules ?? defaultRules(),
@@ -50,7 +56,7 @@ export class GroupScene {
       },
       knownContainers: containers,
       units,
-      maxPrograms: 1000,
+      maxPrograms: options.maxPrograms ?? 1000,
       observer: this.groups,
     });
   }
@@ -58,10 +64,11 @@ export class GroupScene {
   scan(processes: readonly TestProcess[], seconds = 1): Snapshot {
     this.ticks += seconds * 100;
     const takenAt = units.bootSeconds * 1000 + this.ticks * 10;
-    return this.tracker.advance(
-      { table: makeTable(processes), problems: [] },
-      { takenAt, monotonicSeconds: this.ticks / 100, scanSeconds: 0 },
-    );
+    return this.tracker.advance(this.read(processes), {
+      takenAt,
+      monotonicSeconds: this.ticks / 100,
+      scanSeconds: 0,
+    });
   }
 
   /** A start so many milliseconds before the scan that comes. */
