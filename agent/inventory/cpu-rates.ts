@@ -1,6 +1,6 @@
 import type { ProcessTable } from "../model.ts";
 import type { TableChanges } from "../source/process-source.ts";
-import { matchRows } from "./life-counters.ts";
+import { matchRows, sameRows } from "./life-counters.ts";
 
 /**
  * Shortest time over which a rate is taken. The kernel counts CPU in ticks of 10 ms: over the few milliseconds between
@@ -24,19 +24,14 @@ export function createCpuRates(): CpuRates {
   return {
     advance: (table, seconds, changes) => {
       const span = base === undefined ? 0 : seconds - base.seconds;
-      if (base !== undefined && base.table === changes?.since && span >= leastSeconds) {
-        // Who has not changed has used nothing.
-        const cores = new Float64Array(table.length);
-        for (const row of changes.rows)
-          cores[row] = Math.max(0, (cpuOf(table, row) - cpuOf(base.table, row)) / span);
-        base = { table, seconds };
-        last = { table, cores };
-        return cores;
-      }
-      const cores = new Float64Array(table.length).fill(Number.NaN);
+      const changed = base !== undefined && base.table === changes?.since ? changes.rows : undefined;
+      // Who has not changed since has used nothing.
+      const cores = new Float64Array(table.length).fill(changed === undefined ? Number.NaN : 0);
       if (base === undefined || span >= leastSeconds) {
         const earlier = matchRows(base?.table, table);
-        for (let row = 0; row < table.length; row++) {
+        const rows: ArrayLike<number> = changed ?? sameRows(table.length);
+        for (let at = 0; at < rows.length; at++) {
+          const row = rows[at] ?? -1;
           const from = earlier[row] ?? -1;
           if (base !== undefined && from !== -1)
             cores[row] = (cpuOf(table, row) - cpuOf(base.table, from)) / span;

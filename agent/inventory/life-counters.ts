@@ -61,7 +61,6 @@ export function createCounters(): LifeCounters {
   const figuresAt = (rows: CounterRows, row: number): CounterFigures =>
     rows.map((column) => column[row] ?? 0);
   const ageDeparted = (): void => {
-    if (departed.size === 0) return;
     for (const [pid, one] of departed) if (--one.scans <= 0) departed.delete(pid);
   };
   const keepDeparted = (earlier: Int32Array): void => {

@@ -46,7 +46,7 @@ export interface ProgramSums {
 }
 
 /** What the members of programs were found by, and them. */
-interface Membership extends Pick<SumsInput, "table" | "containers" | "containerOf" | "names" | "cpuCores"> {
+interface Membership extends Pick<SumsInput, "containers" | "containerOf" | "names" | "cpuCores"> {
   /** Row → program. */
   readonly members: readonly Program[];
   /** Container → its index in `containers`. */
@@ -110,7 +110,6 @@ export function createProgramSums(
       const programOf = known?.all === all ? known.programOf : indexMembers(members);
       const { containers, containerOf, names, cpuCores } = input;
       last = {
-        table: input.table,
         containers,
         containerOf,
         names,
@@ -137,7 +136,7 @@ export function createProgramSums(
 /** Whether every process is still of the program that it was of. */
 function haveSameMembers(last: Membership, input: SumsInput): boolean {
   return (
-    last.table === input.changes?.since &&
+    input.changes !== undefined &&
     last.names === input.names &&
     last.containerOf === input.containerOf &&
     haveSameElements(last.containers, input.containers)

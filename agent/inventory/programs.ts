@@ -79,8 +79,10 @@ export function createProgramNamer(): ProgramNamer {
   let last: Named | undefined;
   return {
     name: (context, managed = unmanaged) => {
-      const isSame = last !== undefined && isNamedAlike(last, { context, managed });
-      const names = isSame && last !== undefined ? last.names : keep(nameAll(context, managed));
+      const names =
+        last !== undefined && isNamedAlike(last, { context, managed })
+          ? last.names
+          : keep(nameAll(context, managed));
       last = { context, managed, names };
       return { names };
     },

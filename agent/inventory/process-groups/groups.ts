@@ -87,8 +87,7 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
       const taken: Taken = { scan, rows: new Array(scan.table.length).fill(undefined) };
       if (before !== undefined) keepDeparted(before, earlier);
       const joined = assigner.assign(taken, before, earlier);
-      const changes = scan.changes?.since === before?.scan.table ? scan.changes : undefined;
-      addAdvance(taken, joined, changes?.rows);
+      addAdvance(taken, joined, scan.changes?.rows);
       for (const row of joined) {
         const group = taken.rows[row];
         if (group) bookPast(group, scan, row);
