@@ -153,6 +153,8 @@ export function assembleHost(
     events: eventSource,
     runtimes: () => runtimes.map((runtime) => runtime.status()),
     features: () => listFeatures(featureFacts()),
+    refreshMs: config.metricsRefresh,
+    monotonicMs,
   });
   const files = createProcessFiles(config.pathProcfs, commands);
   const inside: InsideRunner = { run: undefined };

@@ -30,7 +30,7 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
   if (chosen.has("pidward")) {
     render.set("pidward", async (snapshot, format) => [
       ...exposition.render(snapshot, format, shares.ofOwn()),
-      createPiece((await parts.own.render(format)).replace(/# EOF\n$/, "")),
+      createPiece(await parts.own.render(format)),
     ]);
   }
   const collectors = listCollectors(

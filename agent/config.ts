@@ -184,7 +184,7 @@ const settings = {
     "metrics.refresh",
     "SPAN",
     "5s",
-    "Figures of container_* and node_* that were read less than so long ago are shown again; 0s: read at each scrape.",
+    "Figures of container_*, node_* and the agent's process_* and nodejs_* that were read less than so long ago are shown again; 0s: read at each scrape.",
     asRefresh,
   ),
   metricsMaxSeries: setting(

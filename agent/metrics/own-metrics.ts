@@ -1,9 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
+import { createRegistryPair } from "./registry-pair.ts";
+import { createRuntimeMetrics, type RuntimeMetricsParts } from "./runtime-metrics.ts";
 
-export interface OwnMetricsParts {
+export interface OwnMetricsParts extends RuntimeMetricsParts {
   readonly version: string;
   readonly source: string;
   readonly sourceReason: string | null;
@@ -35,7 +37,7 @@ export interface OwnMetrics {
   /** @param isGood whether the web configuration that was read last can be used */
   webConfigRead(isGood: boolean): void;
   readRefused(): void;
-  /** In OpenMetrics the text ends with `# EOF`. */
+  /** In OpenMetrics without the final `# EOF`. */
   render(format: ExpositionFormat): Promise<string>;
 }
 
@@ -145,14 +147,13 @@ export const ownFamilies = {
 } as const satisfies Record<string, Family>;
 
 export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
-  const registry = new Registry();
+  const { registry, seal } = createRegistryPair();
   const settings = ({ name, help, labels }: Family) => ({
     name,
     help,
     labelNames: [...labels],
     registers: [registry],
   });
-  collectDefaultMetrics({ register: registry });
   const scanSeconds = new Histogram({
     ...settings(ownFamilies.scanSeconds),
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
@@ -195,13 +196,8 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
       for (const { name, available } of parts.features()) this.labels(name).set(available ? 1 : 0);
     },
   });
-  // A registry has one content type: the same metrics stand in a second one for OpenMetrics.
-  const open = new Registry();
-  open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
-  for (const metric of registry.getMetricsAsArray()) {
-    const own = registry.getSingleMetric(metric.name);
-    if (own !== undefined) open.registerMetric(own);
-  }
+  const render = seal();
+  const renderRuntime = createRuntimeMetrics(parts);
   return {
     scanned: (snapshot) => {
       scanSeconds.observe(snapshot.scanSeconds);
@@ -217,6 +213,6 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     readRefused: () => readsRefused.inc(),
     cgroupsLeftOut: (count) => cgroupsLeftOut.set(count),
     acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
-    render: (format) => (format === "text" ? registry : open).metrics(),
+    render: async (format) => (await renderRuntime(format)) + (await render(format)),
   };
 }

@@ -175,16 +175,22 @@ test("the top processes are those that use most, each once", () => {
   expect(pids.length).toBeLessThanOrEqual(2);
 });
 
-test("the agent's own metrics count scans, problems and acts, in both formats", async () => {
-  const runtimes = () => [{ name: "docker", available: false }];
-  const own = createOwnMetrics({
+/** The agent's own metrics, with a clock of the test. */
+function makeOwnMetrics(clock = { now: 0 }) {
+  return createOwnMetrics({
     version: "1.2.3",
     source: "procfs",
     sourceReason: "no rights\nlog",
     events: { name: "connector", reason: "no rights", lost: () => 5 },
-    runtimes,
+    runtimes: () => [{ name: "docker", available: false }],
     features: () => [{ name: "bpf", available: false }],
+    refreshMs: 5_000,
+    monotonicMs: () => clock.now,
   });
+}
+
+test("the agent's own metrics count scans, problems and acts, in both formats", async () => {
+  const own = makeOwnMetrics();
   own.scanned({ scanSeconds: 0.02, problems: degradedScene().problems });
   own.acted("signal", "none", "done");
   const text = await own.render("text");
@@ -202,7 +208,25 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
   expect(values.get('pidward_feature_available{"feature":"bpf"}')).toBe(0);
   expect(values.get("pidward_scan_duration_seconds_count{}")).toBe(1);
   const open = await own.render("openmetrics");
-  expect(open.endsWith("# EOF\n")).toBe(true);
+  expect(open).not.toContain("# EOF");
   expect(open).toContain("# TYPE pidward_scan_problems counter");
   expect(open).toContain('pidward_scan_problems_total{kind="refused"} 3');
+});
+
+test("what Node and the kernel tell of the agent is collected once in a while, its own counters each time", async () => {
+  const clock = { now: 0 };
+  const own = makeOwnMetrics(clock);
+  const figure = async (name: string) =>
+    parseExposition(await own.render("text")).find((one) => one.name === name)?.value;
+  const collected = await figure("process_resident_memory_bytes");
+  expect(collected).toBeGreaterThan(1 << 20);
+  const ballast = Buffer.alloc(64 << 20, 1);
+  own.auditFailed();
+  clock.now = 4_999;
+  expect(await figure("process_resident_memory_bytes")).toBe(collected);
+  expect(await figure("pidward_audit_write_failures_total")).toBe(1);
+  clock.now = 5_000;
+  expect(await figure("process_resident_memory_bytes")).toBeGreaterThan(
+    (collected ?? 0) + ballast.length / 2,
+  );
 });

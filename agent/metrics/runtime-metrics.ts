@@ -1,0 +1,28 @@
+import { collectDefaultMetrics } from "prom-client";
+import type { ExpositionFormat } from "./exposition.ts";
+import { createRegistryPair } from "./registry-pair.ts";
+
+export interface RuntimeMetricsParts {
+  /** What was collected less than so many milliseconds ago is given again: most of it is files and lists of Node. */
+  readonly refreshMs: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+}
+
+/** `process_*` and `nodejs_*` of the agent itself, as prom-client brings them. */
+export function createRuntimeMetrics(
+  parts: RuntimeMetricsParts,
+): (format: ExpositionFormat) => Promise<string> {
+  const { registry, seal } = createRegistryPair();
+  collectDefaultMetrics({ register: registry });
+  const render = seal();
+  const held = new Map<ExpositionFormat, { readonly at: number; readonly text: Promise<string> }>();
+  return (format) => {
+    const now = parts.monotonicMs();
+    const last = held.get(format);
+    if (last !== undefined && now - last.at < parts.refreshMs) return last.text;
+    const text = render(format);
+    held.set(format, { at: now, text });
+    return text;
+  };
+}
