@@ -54,17 +54,18 @@ export interface RingBuffer {
 }
 
 /**
- * Maps three parts, one behind the other: a page with the reader's position, a page with the writer's, and the data
- * twice, so that a record which crosses the end can be read in one piece.
+ * Maps three parts, one behind the other: a page with the reader's position, a page with the writer's, and the data. The
+ * kernel would map the data twice, so that a record which crosses the end can be read in one piece; every page of that
+ * counts as the agent's memory once more, and copying the few records that cross costs nothing.
  * @param dataBytes a power of two, at least a page
  */
 export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuffer {
   const fd = createMap(BPF_MAP_TYPE_RINGBUF, 0, 0, dataBytes, "pidward_ring", syscalls);
   const reader = syscalls.mapShared(fd, pageBytes, 0, "write");
-  const writer = syscalls.mapShared(fd, pageBytes + 2 * dataBytes, pageBytes, "read");
+  const writer = syscalls.mapShared(fd, pageBytes + dataBytes, pageBytes, "read");
   const readerPosition = new BigInt64Array(reader.bytes, 0, 1);
   const writerPosition = new BigInt64Array(writer.bytes, 0, 1);
-  const words = new Uint32Array(writer.bytes, pageBytes, (2 * dataBytes) / 4);
+  const words = new Uint32Array(writer.bytes, pageBytes, dataBytes / 4);
   let isOpen = true;
   return {
     fd,
@@ -84,7 +85,7 @@ export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuf
           position += Math.ceil((length + headerBytes) / 8) * 8;
           if ((header & BPF_RINGBUF_DISCARD_BIT) !== 0) continue;
           count++;
-          take(words, at + headerBytes / 4);
+          takeRecord(words, at + headerBytes / 4, length, take);
         }
       } finally {
         // Also when a record could not be taken: it would be in the way of all that follow.
@@ -100,6 +101,25 @@ export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuf
       closeSync(fd);
     },
   };
+}
+
+/** @param at the index of the record's first word, which is beyond the end when its header is the last of the data */
+function takeRecord(
+  words: Uint32Array,
+  at: number,
+  bytes: number,
+  take: (words: Uint32Array, at: number) => void,
+): void {
+  const end = at + Math.ceil(bytes / 4);
+  if (end <= words.length) take(words, at);
+  else if (at >= words.length) take(words, at - words.length);
+  else {
+    const whole = new Uint32Array(end - at);
+    const head = words.subarray(at);
+    whole.set(head);
+    whole.set(words.subarray(0, end - words.length), head.length);
+    take(whole, 0);
+  }
 }
 
 function createMap(
