@@ -200,6 +200,29 @@ describe("records", () => {
     for (let index = 0; index < 3000; index++) expect(records.openFiles(records.at(index))).toBe(5);
   });
 
+  test("a record is as before when each bit of it is, whatever is beside it", () => {
+    const pass = fc.array(fc.constantFrom(1n, 2n, 2n, 2n, 2n, 2n, 2n, 2n), { maxLength: 40, size: "max" });
+    const passes = fc.array(pass, { minLength: 2, maxLength: 4 });
+    fc.assert(
+      fc.property(passes, fc.array(fc.nat(45), { maxLength: 20 }), (passes, further) => {
+        const records = createTaskRecords();
+        let before: readonly bigint[] = [];
+        for (const now of passes) {
+          records.clear();
+          for (const [index, value] of now.entries()) {
+            const record = write({ processId: BigInt(index), writtenBytes: value });
+            record.copy(records.room());
+            records.took(record.length);
+          }
+          const inOrder = now.map((_, index) => index);
+          for (const index of [...inOrder, ...further.filter((one) => one < now.length)])
+            expect(records.isAsBefore(index)).toBe(now[index] === before[index]);
+          before = now;
+        }
+      }),
+    );
+  });
+
   test("a name ends at its first NUL, or is sixteen bytes long", () => {
     expect(commEnd(Buffer.from("nginx\0\0\0\0\0\0\0\0\0\0\0"), 0)).toBe(5);
     expect(commEnd(Buffer.from("a".repeat(40)), 3)).toBe(19);

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import { createProblems } from "../../agent/source/problems.ts";
 import { createFileReader } from "../../agent/source/procfs/files.ts";
-import { createLives } from "../../agent/source/procfs/lives.ts";
+import { createLives, type Life, type Lives, restOf, rests } from "../../agent/source/procfs/lives.ts";
 
 const root = mkdtempSync(path.join(os.tmpdir(), "pidward-lives-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -50,38 +50,65 @@ function makeLives() {
   return { state, lives };
 }
 
+/** Whether the process, of which nothing is known to have changed, may be left as it is in this scan. */
+function mayRest(lives: Lives, life: Life, scan: number): boolean {
+  const rest = restOf(life);
+  return rest === rests.untilRun || (rest === rests.untilTurn && !lives.isTurn(pid, scan));
+}
+
 test("one that has not run since it was read is not read again, and is not forgotten", () => {
   const { state, lives } = makeLives();
-  expect(lives.isSettled(pid, 1)).toBe(false);
-  lives.update(seen, 1);
+  const life = lives.update(seen, 1);
   // The second look is for what a young process does after its start.
-  expect(lives.isSettled(pid, 2)).toBe(false);
+  expect(mayRest(lives, life, 2)).toBe(false);
   lives.update(seen, 2);
   for (let scan = due(1); scan <= due(4); scan++) {
-    expect(lives.isSettled(pid, scan)).toBe(true);
-    lives.sweep(scan);
+    expect(mayRest(lives, life, scan)).toBe(true);
+    lives.sweep(scan, Int32Array.of(pid));
   }
   expect(state.reads).toBe(2);
+  expect(lives.update(seen, due(5) - 1)).toBe(life);
+});
+
+test("one that a scan did not see is forgotten, whoever else came or stayed", () => {
+  const { lives } = makeLives();
+  const of = (other: number) => ({ ...seen, pid: other });
+  const first = [1, 2, 3].map((one) => lives.update(of(one), 1));
+  lives.sweep(1);
+  // 1 is gone and 4 has come: as many as before.
+  lives.update(of(4), 2);
+  lives.update(of(2), 2);
+  lives.sweep(2, Int32Array.of(3));
+  expect(lives.update(of(1), 3)).not.toBe(first[0]);
+  expect(lives.update(of(2), 3)).toBe(first[1]);
+  expect(lives.update(of(3), 3)).toBe(first[2]);
+  lives.sweep(3);
+  // 4 was not seen by that one.
+  lives.sweep(4, Int32Array.of(1, 2, 3));
+  expect(lives.update(of(3), 5)).toBe(first[2]);
+  expect(lives.update(of(4), 5).sightings).toBe(1);
 });
 
 test("one that has run is read when its turn comes, once", () => {
   const { state, lives } = makeLives();
   for (const scan of [1, 2]) lives.update(seen, scan);
   state.title = "two";
-  expect(lives.update(seen, due(1) + 1).command).toEqual(["one"]);
-  expect(lives.isSettled(pid, due(1) + 2)).toBe(true);
-  expect(lives.isSettled(pid, due(2))).toBe(false);
+  const life = lives.update(seen, due(1) + 1);
+  expect(life.command).toEqual(["one"]);
+  expect(mayRest(lives, life, due(1) + 2)).toBe(true);
+  expect(mayRest(lives, life, due(2))).toBe(false);
   expect(lives.update(seen, due(2)).command).toEqual(["two"]);
-  expect(lives.isSettled(pid, due(3))).toBe(true);
+  expect(mayRest(lives, life, due(3))).toBe(true);
 });
 
 test("a command line that could not be read has its turn again", () => {
   const { state, lives } = makeLives();
   state.title = null;
-  for (const scan of [1, 2]) lives.update(seen, scan);
+  lives.update(seen, 1);
+  const life = lives.update(seen, 2);
   state.title = "two";
-  expect(lives.isSettled(pid, due(2) - 1)).toBe(true);
-  expect(lives.isSettled(pid, due(2))).toBe(false);
+  expect(mayRest(lives, life, due(2) - 1)).toBe(true);
+  expect(mayRest(lives, life, due(2))).toBe(false);
   expect(lives.update(seen, due(2)).command).toEqual(["two"]);
 });
 
@@ -90,9 +117,17 @@ test("one with a new name is looked at once more: it is given before the new com
   for (const scan of [1, 2]) lives.update(seen, scan);
   const renamed = { ...seen, bytes: Buffer.from("db\0\0"), commEnd: 2 };
   state.title = "";
-  expect(lives.update(renamed, 4)).toMatchObject({ name: "db", command: [""] });
+  const life = lives.update(renamed, 4);
+  expect(life).toMatchObject({ name: "db", command: [""] });
   state.title = "two";
-  expect(lives.isSettled(pid, 5)).toBe(false);
+  expect(mayRest(lives, life, 5)).toBe(false);
   expect(lives.update(renamed, 5).command).toEqual(["two"]);
-  expect(lives.isSettled(pid, 6)).toBe(true);
+  expect(mayRest(lives, life, 6)).toBe(true);
+});
+
+test("one whose cgroup is not known never rests", () => {
+  const { lives } = makeLives();
+  rmSync(path.join(root, String(pid), "cgroup"));
+  for (const scan of [1, 2]) lives.update(seen, scan);
+  expect(restOf(lives.update(seen, 3))).toBe(rests.none);
 });

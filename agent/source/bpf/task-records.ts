@@ -4,6 +4,9 @@ const twoTo32 = 2 ** 32;
 const wordsOfRecord = taskSlots * 2;
 const readBytes = 64 * 1024;
 const commBytes = 16;
+/** Records that are compared in one call: most are as before, and a call costs as much as a loop over two of them. */
+const recordsOfBlock = 8;
+const bytesOfBlock = recordsOfBlock * wordsOfRecord * 4;
 
 /** What the kernel wrote in one pass: records of processes, one after the other. */
 export interface TaskRecords {
@@ -41,6 +44,18 @@ export function createTaskRecords(): TaskRecords {
   let lengthBefore = 0;
   // A number, not a BigInt: making BigInt objects costs ten times the scan.
   const figure = (word: number): number => (content[word] ?? 0) + (content[word + 1] ?? 0) * twoTo32;
+  /** The block that was compared last, -1 for none. */
+  let block = -1;
+  let isBlockSame = false;
+  const isBlockAsBefore = (index: number): boolean => {
+    if (block === index) return isBlockSame;
+    block = index;
+    const from = index * bytesOfBlock;
+    const end = from + bytesOfBlock;
+    isBlockSame =
+      end <= length && end <= lengthBefore && bytes.compare(bytesBefore, from, end, from, end) === 0;
+    return isBlockSame;
+  };
   return {
     room: () => {
       if (bytes.length - length < readBytes) {
@@ -56,6 +71,7 @@ export function createTaskRecords(): TaskRecords {
       [bytes, bytesBefore] = [bytesBefore, bytes];
       [content, before] = [before, content];
       [length, lengthBefore] = [0, length];
+      block = -1;
     },
     count: () => {
       const found = length / 4 / wordsOfRecord;
@@ -63,6 +79,7 @@ export function createTaskRecords(): TaskRecords {
       throw new RangeError("the task iterator's output ends in the middle of a record");
     },
     isAsBefore: (index) => {
+      if (isBlockAsBefore(Math.floor(index / recordsOfBlock))) return true;
       const end = (index + 1) * wordsOfRecord;
       if (end > lengthBefore / 4) return false;
       const [now, then] = [content, before];

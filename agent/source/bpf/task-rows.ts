@@ -3,7 +3,7 @@ import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
 import { createFileReader } from "../procfs/files.ts";
 import type { GuardedReader } from "../procfs/guarded-reader.ts";
-import { createLives, type Life, type Sighting } from "../procfs/lives.ts";
+import { createLives, type Life, restOf, rests, type Sighting } from "../procfs/lives.ts";
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { systemShare } from "./cpu-time.ts";
@@ -12,6 +12,8 @@ import { commEnd, type TaskRecords } from "./task-records.ts";
 import { stateLetter } from "./task-state.ts";
 
 const RLIM_INFINITY = 2 ** 64;
+/** Rows for which room is made at first. */
+const leastRows = 1024;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -64,6 +66,15 @@ export function createTaskRows(
     cgroupKey: 0,
   };
   const tickNs = 1e9 / parts.units.ticksPerSecond;
+  /** By row, how long what was written there last stays as it is: one of `rests`. */
+  let restByRow = new Uint8Array(0);
+  /** PIDs of the rows that this scan kept. */
+  let kept = new Int32Array(0);
+  let keptCount = 0;
+  const noteRest = (row: number, rest: number): void => {
+    if (row >= restByRow.length) restByRow = enlarge(restByRow, new Uint8Array(2 * row + leastRows));
+    restByRow[row] = rest;
+  };
   return {
     write: (record, scan) => {
       problems = scan.problems;
@@ -92,23 +103,32 @@ export function createTaskRows(
       writeFigures(row, record, records, scan, parts.units);
       const open = (sighting.flags & kernelThreadFlag) !== 0 ? 0 : records.openFiles(record);
       columns.openFiles[row] = Number.isNaN(open) ? countOpenFiles(sighting.pid, scan.problems) : open;
+      // A count that the kernel program gave up is from /proc, and is made anew each time.
+      noteRest(row, Number.isNaN(open) ? rests.none : restOf(life));
       return lives.filesRead - filesRead;
     },
     keep: (record, { columns, number }) => {
       const row = columns.length;
       const pid = records.figure(record + words.processId);
-      // What was written there at first is the table's before. A count of open files may be from /proc, and is made anew.
-      if (
-        columns.pid[row] !== pid ||
-        Number.isNaN(records.openFiles(record)) ||
-        !lives.isSettled(pid, number)
-      )
-        return false;
+      // What was written there at first is the table's before.
+      if (columns.pid[row] !== pid) return false;
+      const rest = restByRow[row] ?? rests.none;
+      if (rest === rests.none || (rest === rests.untilTurn && lives.isTurn(pid, number))) return false;
+      if (keptCount === kept.length) kept = enlarge(kept, new Int32Array(2 * keptCount + leastRows));
+      kept[keptCount++] = pid;
       columns.length++;
       return true;
     },
-    sweep: ({ number }) => lives.sweep(number),
+    sweep: ({ number }) => {
+      lives.sweep(number, kept.subarray(0, keptCount));
+      keptCount = 0;
+    },
   };
+}
+
+function enlarge<T extends Uint8Array | Int32Array>(known: T, larger: T): T {
+  larger.set(known);
+  return larger;
 }
 
 function writeFacts(row: number, life: Life, { columns }: RowScan): void {

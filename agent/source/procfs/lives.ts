@@ -24,6 +24,22 @@ export interface Life {
   openFilesLimit: number;
   /** As `ProcessTable.containerPid`; -1 while unreadable or not asked for. */
   containerPid: number;
+  /** How often it was updated, counted anew with each new name. */
+  readonly sightings: number;
+  /** Since all of it was read. */
+  readonly hasRun: boolean;
+}
+
+/**
+ * For how long a life need not be updated while the source knows that its process has not changed: `none`, `untilTurn`
+ * (its title may have changed since it was read) or `untilRun`. Small numbers, to be kept by the thousand.
+ */
+export const rests = { none: 0, untilTurn: 1, untilRun: 2 } as const;
+
+/** One of `rests`. A young life is looked at once more, and one whose cgroup is not known again and again. */
+export function restOf(life: Life): number {
+  if (life.sightings < 2 || life.cgroup === "") return rests.none;
+  return life.hasRun ? rests.untilTurn : rests.untilRun;
 }
 
 /** A process as a scan just saw it. */
@@ -58,25 +74,27 @@ export interface LivesParts {
 export interface Lives {
   /** The life of a process just seen, its seldom facts fresh enough. */
   update(sighting: Sighting, scan: number): Life;
-  /**
-   * Marks a life as seen of which the source knows that it has not run since: then its title is as it was, too.
-   * @returns false when it is to be updated all the same: it is young, or has run since it was read and its turn has come
-   */
-  isSettled(pid: number, scan: number): boolean;
+  /** Whether this scan is the process's turn: what can change unseen is read again. */
+  isTurn(pid: number, scan: number): boolean;
   /** How many files have been read so far. */
   readonly filesRead: number;
-  /** Forgets those that this scan did not see. */
-  sweep(scan: number): void;
+  /**
+   * Forgets those that this scan did not see.
+   * @param rested PIDs of those that it saw and did not update, as `rests` allows
+   */
+  sweep(scan: number, rested?: Int32Array): void;
 }
+
+const noPids = new Int32Array(0);
 
 interface RememberedLife extends Life {
   /** The bytes of `comm`, to see a change without making a string. */
   comm: Buffer;
   cgroupKey: number;
   sightings: number;
-  lastScan: number;
-  /** Since all of it was read. */
   hasRun: boolean;
+  /** In which it was updated. */
+  lastScan: number;
 }
 
 export function createLives(parts: LivesParts): Lives {
@@ -159,8 +177,11 @@ export function createLives(parts: LivesParts): Lives {
     }
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
-  const isDue = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
+  const isTurn = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
+  /** In this scan. */
+  let updated = 0;
   return {
+    isTurn,
     get filesRead() {
       return filesRead;
     },
@@ -180,26 +201,22 @@ export function createLives(parts: LivesParts): Lives {
         life.sightings = 0;
       }
       life.sightings++;
+      if (life.lastScan !== scan) updated++;
       life.lastScan = scan;
       life.hasRun = true;
       // The second look catches what a young process does after its start: join a cgroup, set its title.
-      if (renamed || life.sightings === 2 || isDue(pid, scan)) refresh(life, sighting);
+      if (renamed || life.sightings === 2 || isTurn(pid, scan)) refresh(life, sighting);
       if (life.cgroupKey !== sighting.cgroupKey) readCgroup(life, sighting);
       return life;
     },
-    isSettled: (pid, scan) => {
-      const life = byPid.get(pid);
-      if (life === undefined || life.sightings < 2 || life.cgroup === "") return false;
-      if (life.hasRun && isDue(pid, scan)) return false;
-      life.lastScan = scan;
-      return true;
-    },
-    sweep: (scan) => {
+    sweep: (scan, rested = noPids) => {
       for (const [holder, since] of hung) if (scan - since >= parts.rereadEvery) hung.delete(holder);
-      // An iterator's pairs would be garbage of every scan.
-      byPid.forEach((life, pid) => {
-        if (life.lastScan !== scan) byPid.delete(pid);
-      });
+      const isAnyGone = byPid.size !== updated + rested.length;
+      updated = 0;
+      if (isAnyGone) {
+        const stayed = new Set(rested);
+        for (const [pid, life] of byPid) if (life.lastScan !== scan && !stayed.has(pid)) byPid.delete(pid);
+      }
       texts.sweep(byPid);
     },
   };
