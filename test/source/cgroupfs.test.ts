@@ -128,6 +128,32 @@ test("the files' forms are read as the kernel writes them", () => {
   expect(parseBlkio("")).toEqual({ readBytes: 0, writtenBytes: 0 });
 });
 
+test("of flat keyed files each whole line with a key and a number counts, and no other", () => {
+  const word = fc.constantFrom(
+    "a",
+    "b.c",
+    "d_e",
+    "",
+    "f-g",
+    "10",
+    "max",
+    "0012",
+    "18446744073709551615",
+    "-1",
+  );
+  const line = fc.array(word, { maxLength: 4 }).map((words) => words.join(" "));
+  fc.assert(
+    fc.property(fc.array(line), fc.boolean(), (lines, endsWhole) => {
+      const wanted = new Map<string, number>();
+      for (const one of lines) {
+        const [, key = "", value] = /^([\w.]+) (\d+)$/.exec(one) ?? [];
+        if (value !== undefined) wanted.set(key, Number(value));
+      }
+      expect(parseFlatKeyed(lines.join("\n") + (endsWhole ? "\n" : ""))).toEqual(wanted);
+    }),
+  );
+});
+
 test("any text gives an answer", () => {
   fc.assert(
     fc.property(fc.string(), (text) => {

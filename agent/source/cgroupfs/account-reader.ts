@@ -5,6 +5,7 @@ import { type AccountFiles, defined, keyed } from "./account-texts.ts";
 import type { CgroupAccounts, PressureResource } from "./accounting.ts";
 import { controllerAccounts } from "./accounts-v1.ts";
 import { unifiedAccounts } from "./accounts-v2.ts";
+import { createKeptFiles } from "./kept-files.ts";
 import { type CgroupLayout, cgroupFolder } from "./layout.ts";
 
 export interface AccountParts {
@@ -16,11 +17,9 @@ export interface AccountParts {
 export function createAccounts(parts: AccountParts): CgroupAccounts {
   const { layout, procRoot } = parts;
   const reader = createFileReader(64 * 1024);
+  const kept = createKeptFiles(layout, (file) => readText(reader, file));
   const files: AccountFiles = {
-    text: (controller, path, name) => {
-      const folder = cgroupFolder(layout, controller, path);
-      return folder === undefined ? undefined : readText(reader, `${folder}/${name}`);
-    },
+    ...kept,
     proc: (name) => readText(reader, `${procRoot}/${name}`),
   };
   const isUnified = layout.version === "v2";
@@ -28,6 +27,7 @@ export function createAccounts(parts: AccountParts): CgroupAccounts {
   return {
     ...accounts,
     stat: (path) => statOf(layout, path),
+    sweep: kept.sweep,
     oomKills: (path) => {
       // No file of the root cgroup has it; this is the whole host's.
       if (path === "/") return defined(keyed(files.proc("vmstat"))("oom_kill"));

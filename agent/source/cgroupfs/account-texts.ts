@@ -4,6 +4,8 @@ import { parseFlatKeyed, parseSingle } from "./cgroup-files.ts";
 export interface AccountFiles {
   /** @param controller of v1; the unified hierarchy has none */
   text(controller: string | undefined, path: string, name: string): string | undefined;
+  /** The same for what is read seldom. */
+  textOnce(controller: string | undefined, path: string, name: string): string | undefined;
   /** By a path below procfs. */
   proc(name: string): string | undefined;
 }

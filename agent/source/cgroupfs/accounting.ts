@@ -85,4 +85,6 @@ export interface CgroupAccounts {
   tasks(path: string): number | undefined;
   oomKills(path: string): number | undefined;
   pressure(path: string, resource: PressureResource): PressureAccount | undefined;
+  /** Ends a round over all cgroups: what is kept of those that it has not read is given up. */
+  sweep(): void;
 }

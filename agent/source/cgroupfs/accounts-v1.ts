@@ -9,7 +9,7 @@ const unlimitedFrom = 2 ** 62;
 export function controllerAccounts(
   files: AccountFiles,
   ticksPerSecond: number,
-): Omit<CgroupAccounts, "stat" | "pressure"> {
+): Omit<CgroupAccounts, "stat" | "pressure" | "sweep"> {
   return {
     cpu: (path) => readCpu(files, path, ticksPerSecond),
     memory: (path) => readMemory(files, path),
@@ -83,17 +83,17 @@ function readMemory(files: AccountFiles, path: string): MemoryAccount | undefine
 
 function readLimits(files: AccountFiles, path: string): CgroupLimits {
   const limit = (name: string): number => {
-    const figure = single(files.text("memory", path, name));
+    const figure = single(files.textOnce("memory", path, name));
     return figure >= unlimitedFrom ? 0 : figure;
   };
   return {
-    cpuPeriodMicros: single(files.text("cpu", path, "cpu.cfs_period_us")),
+    cpuPeriodMicros: single(files.textOnce("cpu", path, "cpu.cfs_period_us")),
     // -1 says "none", and is no whole number here.
-    cpuQuotaMicros: single(files.text("cpu", path, "cpu.cfs_quota_us")),
-    cpuShares: single(files.text("cpu", path, "cpu.shares")),
+    cpuQuotaMicros: single(files.textOnce("cpu", path, "cpu.cfs_quota_us")),
+    cpuShares: single(files.textOnce("cpu", path, "cpu.shares")),
     memoryBytes: limit("memory.limit_in_bytes"),
     swapBytes: limit("memory.memsw.limit_in_bytes"),
     reservedBytes: limit("memory.soft_limit_in_bytes"),
-    pids: orZero(files.text("pids", path, "pids.max")),
+    pids: orZero(files.textOnce("pids", path, "pids.max")),
   };
 }

@@ -3,7 +3,7 @@ import { type AccountFiles, defined, keyed, orZero, single } from "./account-tex
 import type { CgroupAccounts, CgroupLimits, CpuAccount, MemoryAccount } from "./accounting.ts";
 
 /** The one hierarchy of v2 (Documentation/admin-guide/cgroup-v2.rst). */
-export function unifiedAccounts(files: AccountFiles): Omit<CgroupAccounts, "stat" | "pressure"> {
+export function unifiedAccounts(files: AccountFiles): Omit<CgroupAccounts, "stat" | "pressure" | "sweep"> {
   return {
     cpu: (path) => readCpu(files, path),
     memory: (path) => readMemory(files, path),
@@ -84,12 +84,12 @@ function readHost(files: AccountFiles): { usageBytes: number; swapBytes: number 
 }
 
 function readLimits(files: AccountFiles, path: string): CgroupLimits {
-  const limit = (name: string): number => orZero(files.text(undefined, path, name));
-  const [quota = "", period = ""] = (files.text(undefined, path, "cpu.max") ?? "").trim().split(" ");
+  const limit = (name: string): number => orZero(files.textOnce(undefined, path, name));
+  const [quota = "", period = ""] = (files.textOnce(undefined, path, "cpu.max") ?? "").trim().split(" ");
   return {
     cpuPeriodMicros: single(period),
     cpuQuotaMicros: single(quota),
-    cpuShares: toShares(single(files.text(undefined, path, "cpu.weight"))),
+    cpuShares: toShares(single(files.textOnce(undefined, path, "cpu.weight"))),
     memoryBytes: limit("memory.max"),
     swapBytes: limit("memory.swap.max"),
     // Engines write what they call a reservation into memory.low.

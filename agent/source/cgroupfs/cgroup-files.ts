@@ -5,14 +5,36 @@
 //           cpu.max                  50000 100000   or   max 100000
 //           pids.max, memory.max     100            or   max
 
-/** Flat keyed files (cgroup v2 documentation, "Format"): `KEY VALUE` a line. */
+/** Flat keyed files (cgroup v2 documentation, "Format"): `KEY VALUE` a line; other lines are passed over. */
 export function parseFlatKeyed(text: string): ReadonlyMap<string, number> {
   const values = new Map<string, number>();
-  for (const line of text.split("\n")) {
-    const match = /^([\w.]+) (\d+)$/.exec(line);
-    if (match !== null) values.set(match[1] ?? "", Number(match[2]));
+  for (let from = 0; from < text.length; ) {
+    const newline = text.indexOf("\n", from);
+    const end = newline === -1 ? text.length : newline;
+    const blank = text.indexOf(" ", from);
+    if (blank !== -1 && blank < end) {
+      const key = text.slice(from, blank);
+      const value = wholeNumber(text, blank + 1, end);
+      if (!Number.isNaN(value) && /^[\w.]+$/.test(key)) values.set(key, value);
+    }
+    from = end + 1;
   }
   return values;
+}
+
+const zero = "0".charCodeAt(0);
+/** So many digits are exact, whatever they are. */
+const exactDigits = 15;
+
+/** The number whose digits these are, NaN for anything else. There are thousands of them, so it makes no objects. */
+function wholeNumber(text: string, from: number, end: number): number {
+  let value = from === end ? Number.NaN : 0;
+  for (let at = from; at < end; at++) {
+    const digit = text.charCodeAt(at) - zero;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return end - from > exactDigits ? Number(text.slice(from, end)) : value;
 }
 
 /** A single number; undefined for `max` and for anything else. */

@@ -143,6 +143,7 @@ function createReader(parts: CgroupSubjectParts): (snapshot: Snapshot) => Promis
       lastPaths = paths;
     }
     for (const path of known.keys()) if (!seen.has(path)) known.delete(path);
+    accounts.sweep();
     ooms.keep(new Set(indexOf.keys()));
     return subjects;
   };

@@ -1,0 +1,125 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { createKeptFiles } from "../../agent/source/cgroupfs/kept-files.ts";
+import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
+
+const layout = detectCgroups("/sys");
+/** Where a cgroup of the test has the file below: v1 has it in each controller's hierarchy. */
+const controller = layout.version === "v2" ? undefined : "memory";
+const file = "cgroup.procs";
+
+function readText(name: string): string | undefined {
+  return existsSync(name) ? readFileSync(name, "latin1") : undefined;
+}
+
+/** Files of the folder that this process has open. */
+function openIn(folder: string): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith(`${folder}/`) ? [target] : [];
+    } catch {
+      // The descriptor of the listing itself.
+      return [];
+    }
+  });
+}
+
+describe("in a cgroup of the kernel's", () => {
+  const cgroup = `/pidward-kept-${process.pid}`;
+  const folder = path.join(layout.root, controller ?? "", cgroup);
+  beforeEach(() => mkdirSync(folder));
+  afterEach(() => {
+    if (existsSync(folder)) rmdirSync(folder);
+  });
+
+  test("a file is opened once, and tells what it says by then", () => {
+    const files = createKeptFiles(layout, readText);
+    const limit = layout.version === "v2" ? "pids.max" : "memory.soft_limit_in_bytes";
+    const texts: (string | undefined)[] = [];
+    for (const value of ["8192", "4096"]) {
+      if (existsSync(path.join(folder, limit))) writeFileSync(path.join(folder, limit), value);
+      texts.push(files.text(controller, cgroup, limit));
+      files.sweep();
+    }
+    expect(texts).toEqual(
+      existsSync(path.join(folder, limit)) ? ["8192\n", "4096\n"] : [undefined, undefined],
+    );
+    expect(files.text(controller, cgroup, file)).toBe("");
+    expect(openIn(folder).filter((one) => one.endsWith(file))).toHaveLength(1);
+    files.sweep();
+    files.sweep();
+    expect(openIn(folder)).toEqual([]);
+  });
+
+  test("a cgroup that is removed is gone, and one of its name in its place is another", () => {
+    const files = createKeptFiles(layout, readText);
+    expect(files.text(controller, cgroup, file)).toBe("");
+    rmdirSync(folder);
+    files.sweep();
+    expect(files.text(controller, cgroup, file)).toBeUndefined();
+    expect(openIn(folder)).toEqual([]);
+    mkdirSync(folder);
+    files.sweep();
+    files.sweep();
+    expect(files.text(controller, cgroup, file)).toBe("");
+    files.sweep();
+    rmdirSync(folder);
+    mkdirSync(folder);
+    // Between two rounds: the old one's descriptor says so.
+    expect(files.text(controller, cgroup, file)).toBe("");
+    files.sweep();
+    files.sweep();
+  });
+
+  test("what is not there is none, round after round", () => {
+    const files = createKeptFiles(layout, readText);
+    for (let round = 0; round < 30; round++) {
+      expect(files.text(controller, cgroup, "no.such")).toBeUndefined();
+      files.sweep();
+    }
+    expect(openIn(folder)).toEqual([]);
+    files.sweep();
+  });
+
+  test("no more are held than allowed, and what is read seldom is not held", () => {
+    const files = createKeptFiles(layout, readText, 1);
+    const other = layout.version === "v2" ? "cgroup.events" : "memory.failcnt";
+    for (let round = 0; round < 3; round++) {
+      expect(files.text(controller, cgroup, file)).toBe("");
+      expect(files.text(controller, cgroup, other)).toBe(readText(path.join(folder, other)));
+      expect(files.textOnce(controller, cgroup, file)).toBe("");
+      expect(openIn(folder)).toEqual([path.join(folder, file)]);
+      files.sweep();
+    }
+    files.sweep();
+  });
+});
+
+test("files of no cgroup file system are opened each time: their descriptors do not tell that they are gone", () => {
+  const root = mkdtempSync(path.join(os.tmpdir(), "pidward-kept-"));
+  try {
+    mkdirSync(path.join(root, "a"));
+    const files = createKeptFiles({ version: "v2", root }, readText);
+    writeFileSync(path.join(root, "a/file"), "1\n");
+    expect(files.text(undefined, "/a", "file")).toBe("1\n");
+    expect(openIn(root)).toEqual([]);
+    rmSync(path.join(root, "a/file"));
+    expect(files.text(undefined, "/a", "file")).toBeUndefined();
+    expect(files.text(undefined, "/../a", "file")).toBeUndefined();
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
