@@ -80,12 +80,12 @@ describe("stat", () => {
 describe("status", () => {
   test("a captured file is read", () => {
     const bytes = captured("status");
-    expect(parseStatus(bytes, bytes.length)).toMatchObject({
-      userId: 0,
-      groupId: 0,
-      swapBytes: 0,
-      voluntarySwitches: expect.any(Number),
-    });
+    const status = parseStatus(bytes, bytes.length);
+    expect(status).toMatchObject({ userId: 0, groupId: 0, swapBytes: 0 });
+    const switches = /^voluntary_ctxt_switches:\t(\d+)\nnonvoluntary_ctxt_switches:\t(\d+)$/m.exec(
+      String(bytes),
+    );
+    expect([status.voluntarySwitches, status.involuntarySwitches]).toEqual(switches?.slice(1).map(Number));
   });
 
   test("each line is found, and the innermost PID is the last of several", () => {
@@ -106,6 +106,25 @@ describe("status", () => {
   test("with one PID namespace there is no PID inside", () => {
     const bytes = Buffer.from("NSpid:\t4242\n");
     expect(parseStatus(bytes, bytes.length).innermostPid).toBe(0);
+  });
+
+  test("masks between the threads and the switches, and whatever stands behind those, are passed over", () => {
+    const masks = "SigQ:\t1/2\nCpus_allowed:\t3\nvoluntary_ctxt_switches_of:\t9\nMems_allowed:\t1\n";
+    const switches = "voluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t34\n";
+    for (const [masksThere, behind] of [
+      [masks, ""],
+      ["", "x86_Thread_features:\t\nx86_Thread_features_locked:\t\n"],
+      [masks, "x86_Thread_features:\tshstk"],
+    ]) {
+      const bytes = Buffer.from(`Uid:\t1\t2\t3\t4\nThreads:\t1\n${masksThere}${switches}${behind}`);
+      expect(parseStatus(bytes, bytes.length)).toMatchObject({
+        userId: 2,
+        voluntarySwitches: 12,
+        involuntarySwitches: 34,
+      });
+    }
+    const without = Buffer.from("Uid:\t1\t2\t3\t4\nThreads:\t1\nSigQ:\t1/2\n");
+    expect(parseStatus(without, without.length).voluntarySwitches).toBeNaN();
   });
 
   test("any bytes give an answer", () => {

@@ -51,6 +51,16 @@ export function createKeptFiles(
   const bytes = Buffer.allocUnsafeSlow(mostBytes);
   let round = 0;
   let open = 0;
+  /** By the folder below the root at which a hierarchy is mounted. */
+  const known = new Map<string, boolean>();
+  const isCgroupfs = (hierarchy: string): boolean => {
+    let is = known.get(hierarchy);
+    if (is === undefined) {
+      is = isMountOfCgroups(`${layout.root}/${hierarchy}`);
+      known.set(hierarchy, is);
+    }
+    return is;
+  };
   const textOnce = (controller: string | undefined, path: string, name: string): string | undefined => {
     const folder = cgroupFolder(layout, controller, path);
     return folder === undefined ? undefined : readText(`${folder}/${name}`);
@@ -101,7 +111,7 @@ export function createKeptFiles(
         cgroup.files.delete(name);
       }
       const folder = cgroupFolder(layout, controller, path);
-      if (folder === undefined || open >= most || !isCgroupfs(folder))
+      if (folder === undefined || open >= most || !isCgroupfs(controller ?? ""))
         return textOnce(controller, path, name);
       return openOne(cgroup.files, folder, name);
     },
@@ -125,7 +135,7 @@ function openCgroupFile(file: string): number | undefined {
   }
 }
 
-function isCgroupfs(folder: string): boolean {
+function isMountOfCgroups(folder: string): boolean {
   try {
     const { type } = statfsSync(folder);
     return type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;

@@ -7,6 +7,8 @@
 // cancelled_write_bytes: 0
 import { numberAt, startsWith } from "./digits.ts";
 
+const newline = 10;
+
 /** /proc/PID/io (proc_pid_io(5)): what really went to and came from the storage layer. */
 export interface Io {
   readonly readBytes: number;
@@ -18,8 +20,9 @@ export function parseIo(bytes: Uint8Array, length: number): Io | undefined {
   let readBytes = Number.NaN;
   let writtenBytes = Number.NaN;
   for (let from = 0; from < length; ) {
-    let end = bytes.indexOf(10, from);
-    if (end === -1 || end > length) end = length;
+    // A loop: a call of Buffer.indexOf costs more than a line's few bytes.
+    let end = from;
+    while (end < length && bytes[end] !== newline) end++;
     if (startsWith(bytes, from, end, "read_bytes: ")) readBytes = numberAt(bytes, from + 12, end);
     else if (startsWith(bytes, from, end, "write_bytes: ")) writtenBytes = numberAt(bytes, from + 13, end);
     from = end + 1;

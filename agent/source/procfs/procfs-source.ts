@@ -8,7 +8,7 @@ import type { ProcessSource, Scan } from "../process-source.ts";
 import { createFileReader, type FileReader } from "./files.ts";
 import { createGuardedReader, type GuardedReader } from "./guarded-reader.ts";
 import { parseIo } from "./io.ts";
-import { createLives, type Life, type Lives } from "./lives.ts";
+import { createLives, type Life, type Lives, type Sighting } from "./lives.ts";
 import { createOpenFilesCounter } from "./open-files.ts";
 import { parseStat, type Stat } from "./stat.ts";
 import { parseStatus, type Status } from "./status.ts";
@@ -81,19 +81,35 @@ export function createRowReader(parts: Required<ProcfsParts>): RowReader {
     // Read with the rest of status at each scan.
     needsContainerPid: false,
   });
+  // One object for all, as the tools are: new ones for each process and scan would be a good part of its cost.
+  const sighting: Writable<Sighting> = {
+    pid: 0,
+    startTicks: 0,
+    state: 0,
+    flags: 0,
+    bytes: reader.bytes,
+    commFrom: 0,
+    commEnd: 0,
+    cgroupKey: 0,
+  };
+  const tools = { ...parts, reader, countOpenFiles, lives, sighting };
   return {
     read: (pid, scan) => {
       problems = scan.problems;
-      readProcess(pid, { ...parts, ...scan, reader, countOpenFiles, lives });
+      readProcess(pid, tools, scan);
     },
     sweep: ({ number }) => lives.sweep(number),
   };
 }
 
-interface Reading extends Required<ProcfsParts>, RowScan {
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Tools extends Required<ProcfsParts> {
   readonly reader: FileReader;
   readonly countOpenFiles: ReturnType<typeof createOpenFilesCounter>;
   readonly lives: Lives;
+  /** For each process anew. */
+  readonly sighting: Writable<Sighting>;
 }
 
 /** The PIDs of a procfs, ascending. @throws AgentError `unavailable` when it cannot be listed */
@@ -109,9 +125,10 @@ export function listPids(root: string): Int32Array {
   return Int32Array.from(names.filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number)).sort();
 }
 
-function readProcess(pid: number, context: Reading): void {
-  const { reader, problems } = context;
-  const folder = `${context.root}/${pid}`;
+function readProcess(pid: number, tools: Tools, scan: RowScan): void {
+  const { reader, lives } = tools;
+  const { problems, columns } = scan;
+  const folder = `${tools.root}/${pid}`;
   const length = reader.read(`${folder}/stat`);
   if (typeof length === "string") {
     if (length !== "gone") problems.add(length, "/proc/PID/stat", "the kernel refused to give stat");
@@ -122,22 +139,33 @@ function readProcess(pid: number, context: Reading): void {
     problems.add("malformed", "/proc/PID/stat", "not in the form of proc_pid_stat(5)");
     return;
   }
-  const life = context.lives.update({ ...stat, bytes: reader.bytes, cgroupKey: 0 }, context.number);
-  const status = readStatus(folder, context);
-  const row = context.columns.length++;
-  writeStat(row, stat, life, context);
-  writeStatus(row, status, context);
-  writeCosts(row, folder, stat, context);
+  const life = lives.update(sightingOf(stat, tools), scan.number);
+  const status = readStatus(folder, tools, scan);
+  const row = columns.length++;
+  writeStat(row, stat, life, columns, tools.units);
+  writeStatus(row, status, columns);
+  writeCosts(row, folder, stat, tools, scan);
 }
 
-function readStatus(folder: string, { reader, problems }: Reading): Status | undefined {
+function sightingOf(stat: Stat, { sighting, reader }: Tools): Sighting {
+  sighting.pid = stat.pid;
+  sighting.startTicks = stat.startTicks;
+  sighting.state = stat.state;
+  sighting.flags = stat.flags;
+  sighting.bytes = reader.bytes;
+  sighting.commFrom = stat.commFrom;
+  sighting.commEnd = stat.commEnd;
+  return sighting;
+}
+
+function readStatus(folder: string, { reader }: Tools, { problems }: RowScan): Status | undefined {
   const length = reader.read(`${folder}/status`);
   if (typeof length === "number") return parseStatus(reader.bytes, length);
   if (length !== "gone") problems.add(length, "/proc/PID/status", "the kernel refused to give status");
   return undefined;
 }
 
-function writeStat(row: number, stat: Stat, life: Life, { columns, units }: Reading): void {
+function writeStat(row: number, stat: Stat, life: Life, columns: ColumnWriter, units: KernelUnits): void {
   columns.pid[row] = stat.pid;
   columns.startTicks[row] = stat.startTicks;
   columns.parentPid[row] = stat.parentPid;
@@ -156,7 +184,7 @@ function writeStat(row: number, stat: Stat, life: Life, { columns, units }: Read
   columns.cgroup[row] = life.cgroup;
 }
 
-function writeStatus(row: number, status: Status | undefined, { columns }: Reading): void {
+function writeStatus(row: number, status: Status | undefined, columns: ColumnWriter): void {
   columns.userId[row] = status?.userId ?? Number.NaN;
   columns.swapBytes[row] = status?.swapBytes ?? Number.NaN;
   columns.voluntarySwitches[row] = status?.voluntarySwitches ?? Number.NaN;
@@ -166,13 +194,14 @@ function writeStatus(row: number, status: Status | undefined, { columns }: Readi
 }
 
 /** I/O and open files: a kernel thread has neither, a zombie has closed its files. */
-function writeCosts(row: number, folder: string, stat: Stat, context: Reading): void {
-  const { columns, reader, problems } = context;
+function writeCosts(row: number, folder: string, stat: Stat, tools: Tools, scan: RowScan): void {
+  const { reader } = tools;
+  const { columns, problems } = scan;
   const isKernel = (stat.flags & kernelThreadFlag) !== 0;
   const isZombie = stat.state === "Z".charCodeAt(0);
   columns.readBytes[row] = isKernel ? 0 : Number.NaN;
   columns.writtenBytes[row] = isKernel ? 0 : Number.NaN;
-  columns.openFiles[row] = isKernel || isZombie ? 0 : context.countOpenFiles(stat.pid, problems);
+  columns.openFiles[row] = isKernel || isZombie ? 0 : tools.countOpenFiles(stat.pid, problems);
   if (isKernel) return;
   const length = reader.read(`${folder}/io`);
   if (typeof length === "string") {

@@ -26,6 +26,8 @@ export interface Stat {
 const blank = 32;
 /** Fields behind the name, up to rss (field 24); field 3, the state, has index 0. */
 const fieldCount = 22;
+/** For each line anew: nothing waits between its writing and its reading. */
+const fields = new Float64Array(fieldCount);
 
 /** @returns undefined when the bytes are no such line */
 export function parseStat(bytes: Uint8Array, length: number): Stat | undefined {
@@ -35,7 +37,6 @@ export function parseStat(bytes: Uint8Array, length: number): Stat | undefined {
   const close = bytes.lastIndexOf(41, length - 1);
   if (!(pid >= 0) || open === -1 || open >= length || close < open || bytes[close + 1] !== blank)
     return undefined;
-  const fields = new Float64Array(fieldCount);
   let at = close + 4;
   for (let index = 1; index < fieldCount; index++) {
     if (bytes[at - 1] !== blank) return undefined;

@@ -25,20 +25,22 @@ export interface Status {
 
 const newline = 10;
 
-/** Line by line; the kernel escapes a line break in the name, so no name can forge a line. */
+/**
+ * Line by line; the kernel escapes a line break in the name, so no name can forge a line. Between the number of threads
+ * and the switches, which are the last lines or nearly so, there are masks as long as all the rest: they are passed over.
+ */
 export function parseStatus(bytes: Uint8Array, length: number): Status {
   let userId = Number.NaN;
   let groupId = Number.NaN;
   let groups: readonly number[] = [];
   let innermostPid = Number.NaN;
   let swapBytes = 0;
-  let voluntarySwitches = Number.NaN;
-  let involuntarySwitches = Number.NaN;
-  for (let from = 0; from < length; ) {
-    let end = bytes.indexOf(newline, from);
-    if (end === -1 || end > length) end = length;
-    const value = (label: string): number =>
-      numberAt(bytes, skipBlanks(bytes, from + label.length, end), end);
+  let from = 0;
+  let isBeforeMasks = true;
+  while (isBeforeMasks && from < length) {
+    // A loop: a call of Buffer.indexOf costs more than a line's few bytes.
+    let end = from;
+    while (end < length && bytes[end] !== newline) end++;
     switch (bytes[from]) {
       case 85: // U
         if (startsWith(bytes, from, end, "Uid:")) userId = columnsAt(bytes, from + 4, end)[1] ?? Number.NaN;
@@ -54,22 +56,51 @@ export function parseStatus(bytes: Uint8Array, length: number): Status {
         }
         break;
       case 86: // V
-        if (startsWith(bytes, from, end, "VmSwap:")) swapBytes = value("VmSwap:") * 1024;
+        if (startsWith(bytes, from, end, swapLabel)) swapBytes = figureAt(bytes, from, end, swapLabel) * 1024;
         break;
-      case 118: // v
-        if (startsWith(bytes, from, end, "voluntary_ctxt_switches:")) {
-          voluntarySwitches = value("voluntary_ctxt_switches:");
-        }
-        break;
-      case 110: // n
-        if (startsWith(bytes, from, end, "nonvoluntary_ctxt_switches:")) {
-          involuntarySwitches = value("nonvoluntary_ctxt_switches:");
-        }
+      case 84: // T
+        isBeforeMasks = !startsWith(bytes, from, end, "Threads:");
         break;
     }
     from = end + 1;
   }
-  return { userId, groupId, groups, innermostPid, swapBytes, voluntarySwitches, involuntarySwitches };
+  return {
+    userId,
+    groupId,
+    groups,
+    innermostPid,
+    swapBytes,
+    ...parseSwitches(bytes, isBeforeMasks ? 0 : from, length),
+  };
+}
+
+const swapLabel = "VmSwap:";
+const voluntaryLabel = "voluntary_ctxt_switches:";
+const involuntaryLabel = "nonvoluntary_ctxt_switches:";
+
+/** From the end back to `from`, until both are found. */
+function parseSwitches(
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+): Pick<Status, "voluntarySwitches" | "involuntarySwitches"> {
+  let voluntarySwitches = Number.NaN;
+  let involuntarySwitches = Number.NaN;
+  for (let end = length; end > from && Number.isNaN(voluntarySwitches + involuntarySwitches); ) {
+    let start = end;
+    while (start > from && bytes[start - 1] !== newline) start--;
+    if (startsWith(bytes, start, end, voluntaryLabel))
+      voluntarySwitches = figureAt(bytes, start, end, voluntaryLabel);
+    else if (startsWith(bytes, start, end, involuntaryLabel))
+      involuntarySwitches = figureAt(bytes, start, end, involuntaryLabel);
+    end = start - 1;
+  }
+  return { voluntarySwitches, involuntarySwitches };
+}
+
+/** The number behind a line's label. */
+function figureAt(bytes: Uint8Array, from: number, end: number, label: string): number {
+  return numberAt(bytes, skipBlanks(bytes, from + label.length, end), end);
 }
 
 function columnsAt(bytes: Uint8Array, from: number, end: number): readonly number[] {
