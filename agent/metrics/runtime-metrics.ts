@@ -1,5 +1,6 @@
 import { collectDefaultMetrics } from "prom-client";
 import type { ExpositionFormat } from "./exposition.ts";
+import { neverMs, replaceLoopDelay } from "./loop-delay.ts";
 import { createRegistryPair } from "./registry-pair.ts";
 
 export interface RuntimeMetricsParts {
@@ -9,12 +10,13 @@ export interface RuntimeMetricsParts {
   readonly monotonicMs: () => number;
 }
 
-/** `process_*` and `nodejs_*` of the agent itself, as prom-client brings them. */
+/** `process_*` and `nodejs_*` of the agent itself, as prom-client brings them, but for the delay of the loop. */
 export function createRuntimeMetrics(
   parts: RuntimeMetricsParts,
 ): (format: ExpositionFormat) => Promise<string> {
   const { registry, seal } = createRegistryPair();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: neverMs });
+  replaceLoopDelay(registry);
   const render = seal();
   const held = new Map<ExpositionFormat, { readonly at: number; readonly text: Promise<string> }>();
   return (format) => {

@@ -5,6 +5,7 @@ import { createOwnMetrics } from "../../agent/metrics/own-metrics.ts";
 import { joinPieces } from "../../agent/metrics/pieces.ts";
 import type { Snapshot } from "../../agent/model.ts";
 import { makeContainer, makeSnapshot } from "../inventory/table.ts";
+import { waitFor } from "../support/wait-for.ts";
 import { expectGolden } from "./expect-golden.ts";
 import { parseExposition } from "./parse-exposition.ts";
 import { degradedScene, healthyScene } from "./scenes.ts";
@@ -229,4 +230,32 @@ test("what Node and the kernel tell of the agent is collected once in a while, i
   expect(await figure("process_resident_memory_bytes")).toBeGreaterThan(
     (collected ?? 0) + ballast.length / 2,
   );
+});
+
+test("the delay of the event loop is how late a timer came, and begins anew with each collection", async () => {
+  const clock = { now: 0 };
+  const own = makeOwnMetrics(clock);
+  const delays = async () => {
+    clock.now += 5_000;
+    return new Map(
+      parseExposition(await own.render("text")).flatMap(({ name, value }) => {
+        const figure = /^nodejs_eventloop_lag_(\w+)_seconds$/.exec(name)?.[1];
+        return figure === undefined ? [] : [[figure, value] as const];
+      }),
+    );
+  };
+  const figures = ["min", "max", "mean", "stddev", "p50", "p90", "p99"];
+  expect(await delays()).toEqual(new Map(figures.map((figure) => [figure, 0])));
+  const blockedUntil = performance.now() + 1_200;
+  while (performance.now() < blockedUntil);
+  const blocked = await waitFor("the timer", async () => {
+    const found = await delays();
+    return (found.get("max") ?? 0) > 0 && found;
+  });
+  // It was due after half a second at the latest, and came behind all of it.
+  for (const figure of ["min", "max", "mean", "p50", "p99"]) expect(blocked.get(figure)).toBeGreaterThan(0.6);
+  await waitFor("a turn that is less late", async () => {
+    const max = (await delays()).get("max") ?? 0;
+    return max > 0 && max < (blocked.get("max") ?? 0);
+  });
 });

@@ -1,0 +1,51 @@
+import { createHistogram, performance } from "node:perf_hooks";
+import { Gauge, type Registry } from "prom-client";
+
+/** Node itself measures with a timer of ten milliseconds: waking so often was most of what an idle agent cost. */
+const everyMs = 500;
+const nanosecondsPerMs = 1e6;
+
+/** Milliseconds, for the timer of prom-client's own measuring, which cannot be left out: it never comes. */
+export const neverMs = 2 ** 31 - 1;
+
+type Delays = ReturnType<typeof createHistogram>;
+
+/** By the part of the name that tells them apart, in nanoseconds. */
+const figures: Readonly<Record<string, (delays: Delays) => number>> = {
+  min: ({ min }) => min,
+  max: ({ max }) => max,
+  mean: ({ mean }) => mean,
+  stddev: ({ stddev }) => stddev,
+  p50: (delays) => delays.percentile(50),
+  p90: (delays) => delays.percentile(90),
+  p99: (delays) => delays.percentile(99),
+};
+
+/**
+ * `nodejs_eventloop_lag_*_seconds` since they were collected last, in place of prom-client's: how late a timer came. A
+ * block of the loop counts once for each turn of the timer; of one that is shorter than a turn only a part can be seen.
+ */
+export function replaceLoopDelay(registry: Registry): void {
+  const delays = createHistogram();
+  let due = performance.now() + everyMs;
+  setInterval(() => {
+    const now = performance.now();
+    delays.record(Math.max(1, Math.round((now - due) * nanosecondsPerMs)));
+    due = now + everyMs;
+  }, everyMs).unref();
+  const names = Object.keys(figures);
+  for (const [figure, read] of Object.entries(figures)) {
+    const name = `nodejs_eventloop_lag_${figure}_seconds`;
+    registry.removeSingleMetric(name);
+    new Gauge({
+      name,
+      help: `How late a timer of the event loop came since this was collected last: ${figure}.`,
+      registers: [registry],
+      collect() {
+        this.set(delays.count === 0 ? 0 : read(delays) / 1e9);
+        // They are collected in their order.
+        if (figure === names.at(-1)) delays.reset();
+      },
+    });
+  }
+}
