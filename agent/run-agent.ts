@@ -16,6 +16,7 @@ import { type Listener, listenUnix } from "./http/servers.ts";
 import { findDeployment } from "./inventory/deployment.ts";
 import { examineHost } from "./inventory/doctor.ts";
 import type { Logger } from "./log.ts";
+import { limitMalloc } from "./malloc.ts";
 import type { Snapshot } from "./model.ts";
 import { createServiceNotice } from "./service-notice.ts";
 import { loadSyscalls, type Syscalls } from "./syscalls.ts";
@@ -36,6 +37,7 @@ export interface RunningAgent {
  * @throws AgentError when the host cannot be read or a listener cannot be had
  */
 export async function runAgent(config: Config, log: Logger, version: string): Promise<RunningAgent> {
+  await limitMalloc();
   const { syscalls, syscallsReason } = await trySyscalls();
   const host = assembleHost(config, syscalls, log, version, await loadGroupRules(config, log));
   const audit = assembleAudit(config, host, log);
@@ -94,6 +96,7 @@ export async function examineWithoutAgent(
   log: Logger,
   version: string,
 ): Promise<readonly Finding[]> {
+  await limitMalloc();
   const { syscalls, syscallsReason } = await trySyscalls();
   const host = assembleHost(config, syscalls, log, version);
   try {

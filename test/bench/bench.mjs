@@ -22,8 +22,8 @@ const { values } = parseArgs({ options: { quick: { type: "boolean" }, sizes: { t
 const quick = values.quick === true;
 const sizes = (values.sizes ?? (quick ? "1000" : "1000,5000,10000")).split(",").map(Number);
 const effort = quick
-  ? { rounds: 15, scrapes: 4, stormSeconds: 5 }
-  : { rounds: 40, scrapes: 12, stormSeconds: 20 };
+  ? { rounds: 15, scrapes: 4, warmScrapes: 4, stormSeconds: 5 }
+  : { rounds: 40, scrapes: 12, warmScrapes: 60, stormSeconds: 20 };
 
 if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 20_000)) {
   console.error("--sizes takes numbers from 1 to 20000, divided by commas");
@@ -153,6 +153,7 @@ function measureAgent(source, processes, look, more = []) {
     url,
     processes,
     scrapes: effort.scrapes,
+    warmScrapes: effort.warmScrapes,
     env: { DOCKER_HOST: "" },
     ...(look === undefined ? {} : { look }),
   });

@@ -46,11 +46,29 @@ function scrape(url) {
   });
 }
 
+/** Asks for a page, and waits until a second is over. @returns as `scrape` */
+async function scrapeForSecond(url) {
+  const from = performance.now();
+  const latency = await scrape(url);
+  await pause(Math.max(0, 1_000 - (performance.now() - from)));
+  return latency;
+}
+
 /**
  * Runs a server and scrapes it so often, once a second at most.
+ * @param warmScrapes so often before anything counts: what runs for months is not measured while it still compiles
  * @returns CPU µs per process and second with one scrape in it, milliseconds of a scrape, MiB, milliseconds to the first answer
  */
-export async function measureServer({ command, args, url, processes, scrapes, env = {}, look = () => {} }) {
+export async function measureServer({
+  command,
+  args,
+  url,
+  processes,
+  scrapes,
+  warmScrapes = 1,
+  env = {},
+  look = () => {},
+}) {
   const began = performance.now();
   const child = spawn(command, args, { stdio: "ignore", env: { ...process.env, ...env } });
   const ended = once(child, "exit");
@@ -63,14 +81,12 @@ export async function measureServer({ command, args, url, processes, scrapes, en
     const firstAnswerMs = performance.now() - began;
     await scrape(url);
     await pause(settleMs);
-    await scrape(url);
+    for (let count = 0; count < warmScrapes; count++) await scrapeForSecond(url);
     const latencies = [];
     const costs = [];
     for (let count = 0; count < scrapes; count++) {
       const from = cpuUs(child.pid);
-      const turn = performance.now();
-      latencies.push(await scrape(url));
-      await pause(Math.max(0, 1_000 - (performance.now() - turn)));
+      latencies.push(await scrapeForSecond(url));
       costs.push((cpuUs(child.pid) - from) / processes);
     }
     const more = await look({ pid: child.pid, url });
