@@ -37,8 +37,8 @@ export interface RunningAgent {
  * @throws AgentError when the host cannot be read or a listener cannot be had
  */
 export async function runAgent(config: Config, log: Logger, version: string): Promise<RunningAgent> {
-  await limitMalloc();
   const { syscalls, syscallsReason } = await trySyscalls();
+  if (syscalls !== undefined) limitMalloc(syscalls);
   const host = assembleHost(config, syscalls, log, version, await loadGroupRules(config, log));
   const audit = assembleAudit(config, host, log);
   const control = assembleControl(config, host, syscalls, audit, log);
@@ -96,8 +96,8 @@ export async function examineWithoutAgent(
   log: Logger,
   version: string,
 ): Promise<readonly Finding[]> {
-  await limitMalloc();
   const { syscalls, syscallsReason } = await trySyscalls();
+  if (syscalls !== undefined) limitMalloc(syscalls);
   const host = assembleHost(config, syscalls, log, version);
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));

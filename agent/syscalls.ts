@@ -51,6 +51,8 @@ export interface Syscalls {
    * @throws AgentError `unavailable` with the errno
    */
   readonly readClock: (timex: Buffer) => number;
+  /** mallopt(3), and whether it took the value; undefined where the C library has none. */
+  readonly mallopt: ((parameter: number, value: number) => boolean) | undefined;
   /**
    * A file on a mount of its own that is read-only and of which nothing else knows: open_tree(2) with OPEN_TREE_CLONE,
    * mount_setattr(2). It can be executed as `/proc/self/fd/N`; who gets hold of it cannot write through it.
@@ -177,9 +179,11 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const send = libc.func("send", "long", ["int", "void *", "size_t", "int"]);
     const sendto = libc.func("sendto", "long", ["int", "void *", "size_t", "int", "void *", "uint"]);
     const adjtimex = libc.func("adjtimex", "int", ["void *"]);
+    const mallopt = optional(() => libc.func("mallopt", "int", ["int", "int"]));
     const exit = libc.func("_exit", "void", ["int"]);
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
+      mallopt: mallopt && ((parameter, value) => mallopt(parameter, value) === 1),
       openPidfd: (pid) => {
         const fd: number = pidfdOpen(SYS_pidfd_open, pid, 0);
         if (fd >= 0) return fd;
@@ -340,5 +344,15 @@ export async function loadSyscalls(): Promise<Syscalls> {
     };
   } catch (error) {
     throw new AgentError("unavailable", `koffi cannot be loaded: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** What the C library may not have. */
+function optional<T>(load: () => T): T | undefined {
+  try {
+    return load();
+  } catch {
+    // koffi throws for a symbol that is not there.
+    return undefined;
   }
 }

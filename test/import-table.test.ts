@@ -30,6 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   errno: [],
   syscalls: ["errno", "errors", "netlink-batch"],
   "namespace-calls": ["errno", "errors"],
+  malloc: ["syscalls"],
   exec: [],
   source: ["model", "api", "errors", "host-namespaces", "syscalls"],
   containers: ["model", "errors"],
