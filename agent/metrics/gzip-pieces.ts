@@ -37,6 +37,8 @@ export function createPieceGzip(): (pieces: readonly Piece[]) => Promise<Buffer>
     if (known !== undefined) return known;
     const made = deflateBytes(piece.bytes);
     alone.set(piece, made);
+    // A failure is not kept: it was the machine's, not the piece's.
+    made.catch(() => alone.delete(piece));
     return made;
   };
   return async (pieces) => {

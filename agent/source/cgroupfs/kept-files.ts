@@ -81,7 +81,9 @@ export function createKeptFiles(
   };
   const openOne = (files: KeptCgroup["files"], folder: string, name: string): string | undefined => {
     const fd = openCgroupFile(`${folder}/${name}`);
-    if (fd !== undefined) {
+    // Too many are open: it is tried again the next time.
+    if (fd === "full") return undefined;
+    if (fd !== "none") {
       const kept = { fd };
       open++;
       files.set(name, kept);
@@ -126,12 +128,13 @@ export function createKeptFiles(
   };
 }
 
-function openCgroupFile(file: string): number | undefined {
+function openCgroupFile(file: string): number | "none" | "full" {
   try {
     return openSync(file, "r");
   } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    return undefined;
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    return code === "EMFILE" || code === "ENFILE" || code === "ENOMEM" ? "full" : "none";
   }
 }
 
