@@ -18,6 +18,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { TestAgent } from "../support/agent.ts";
+import { countDescriptors } from "../support/descriptors.ts";
 import { foreignStyle } from "../support/foreign-style.ts";
 import { withProcess } from "../support/programs.ts";
 import { startPrometheus } from "../support/prometheus.ts";
@@ -54,7 +55,7 @@ test("without an engine the first lines say so, and the host's own processes are
 });
 
 test("descriptors and sockets stay the same over 200 scrapes", async () => {
-  const open = (): number => readdirSync(`/proc/${agent.pid}/fd`).length;
+  const open = (): number => countDescriptors(agent.pid);
   const scrape = async (count: number): Promise<void> => {
     for (let index = 0; index < count; index++) await agent.get("/metrics", { "accept-encoding": "gzip" });
   };

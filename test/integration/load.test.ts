@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import os from "node:os";
@@ -10,6 +10,7 @@ import type { ProcessRecord } from "../../agent/api.ts";
 import { parseExposition } from "../metrics/parse-exposition.ts";
 import { TestAgent } from "../support/agent.ts";
 import { type Crowd, isOfCrowd, startCrowd } from "../support/crowd.ts";
+import { countDescriptors } from "../support/descriptors.ts";
 import { EngineProxy } from "../support/engine-proxy.ts";
 import { kernelObstacle } from "../support/kernel.ts";
 import { hasParts } from "../support/parts.ts";
@@ -105,7 +106,7 @@ function residentMiB(): number {
   return Number(text) / 1024;
 }
 
-const descriptors = (): number => readdirSync(`/proc/${agent.pid}/fd`).length;
+const descriptors = (): number => countDescriptors(agent.pid);
 
 /** A process of the test's is ended by the command line while all that goes on. */
 async function killOne(): Promise<void> {

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parseExposition } from "../metrics/parse-exposition.ts";
 import { TestAgent } from "../support/agent.ts";
 import { TestContainers } from "../support/containers.ts";
+import { countDescriptors } from "../support/descriptors.ts";
 import { judgeFlatness, type Sample } from "./flat.ts";
 
 const minutes = Number(process.env.PIDWARD_SOAK_MINUTES ?? 10);
@@ -63,7 +64,7 @@ async function look(): Promise<Sample> {
   return {
     resident: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024,
     heap: (series.find(({ name }) => name === "nodejs_heap_size_used_bytes")?.value ?? Number.NaN) / 2 ** 20,
-    descriptors: readdirSync(`/proc/${agent.pid}/fd`).length,
+    descriptors: countDescriptors(agent.pid),
   };
 }
 
