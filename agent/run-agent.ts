@@ -97,7 +97,6 @@ export async function examineWithoutAgent(
   version: string,
 ): Promise<readonly Finding[]> {
   const { syscalls, syscallsReason } = await trySyscalls();
-  if (syscalls !== undefined) limitMalloc(syscalls);
   const host = assembleHost(config, syscalls, log, version);
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics } from "prom-client";
 import type { ExpositionFormat } from "./exposition.ts";
+import { createHeld } from "./held.ts";
 import { neverMs, replaceLoopDelay } from "./loop-delay.ts";
 import { createRegistryPair } from "./registry-pair.ts";
 
@@ -18,13 +19,8 @@ export function createRuntimeMetrics(
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: neverMs });
   replaceLoopDelay(registry);
   const render = seal();
-  const held = new Map<ExpositionFormat, { readonly at: number; readonly text: Promise<string> }>();
-  return (format) => {
-    const now = parts.monotonicMs();
-    const last = held.get(format);
-    if (last !== undefined && now - last.at < parts.refreshMs) return last.text;
-    const text = render(format);
-    held.set(format, { at: now, text });
-    return text;
-  };
+  const hold = (format: ExpositionFormat) =>
+    createHeld(() => render(format), parts.refreshMs, parts.monotonicMs);
+  const held = { text: hold("text"), openmetrics: hold("openmetrics") };
+  return (format) => held[format]();
 }

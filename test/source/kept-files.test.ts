@@ -1,19 +1,10 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createKeptFiles } from "../../agent/source/cgroupfs/kept-files.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
+import { listOpen } from "../support/descriptors.ts";
 
 const layout = detectCgroups("/sys");
 /** Where a cgroup of the test has the file below: v1 has it in each controller's hierarchy. */
@@ -26,15 +17,7 @@ function readText(name: string): string | undefined {
 
 /** Files of the folder that this process has open. */
 function openIn(folder: string): readonly string[] {
-  return readdirSync("/proc/self/fd").flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(`${folder}/`) ? [target] : [];
-    } catch {
-      // The descriptor of the listing itself.
-      return [];
-    }
-  });
+  return listOpen(process.pid).filter((target) => target.startsWith(`${folder}/`));
 }
 
 describe("in a cgroup of the kernel's", () => {

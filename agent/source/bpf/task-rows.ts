@@ -3,7 +3,7 @@ import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
 import { createFileReader } from "../procfs/files.ts";
 import type { GuardedReader } from "../procfs/guarded-reader.ts";
-import { createLives, type Life, restOf, rests, type Sighting } from "../procfs/lives.ts";
+import { createLives, createSighting, type Life, restOf, rests } from "../procfs/lives.ts";
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { systemShare } from "./cpu-time.ts";
@@ -14,8 +14,6 @@ import { stateLetter } from "./task-state.ts";
 const RLIM_INFINITY = 2 ** 64;
 /** Rows for which room is made at first. */
 const leastRows = 1024;
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Turns the iterator's records into rows. */
 export interface TaskRows {
@@ -54,17 +52,7 @@ export function createTaskRows(
     needsContainerPid: true,
     isOwnCgroup: (text) => parts.cgroups.learn(unifiedId, memoryId, text),
   });
-  // One object for all: a new one for each process and scan would be most of the garbage.
-  const sighting: Writable<Sighting> = {
-    pid: 0,
-    startTicks: 0,
-    state: 0,
-    flags: 0,
-    bytes: records.bytes,
-    commFrom: 0,
-    commEnd: 0,
-    cgroupKey: 0,
-  };
+  const sighting = createSighting();
   const tickNs = 1e9 / parts.units.ticksPerSecond;
   /** By row, how long what was written there last stays as it is: one of `rests`. */
   let restByRow = new Uint8Array(0);

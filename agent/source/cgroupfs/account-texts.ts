@@ -1,11 +1,8 @@
 import { parseFlatKeyed, parseSingle } from "./cgroup-files.ts";
+import type { KeptFiles } from "./kept-files.ts";
 
 /** The files of cgroups as text. Undefined where there is no such file, or it may not be read. */
-export interface AccountFiles {
-  /** @param controller of v1; the unified hierarchy has none */
-  text(controller: string | undefined, path: string, name: string): string | undefined;
-  /** The same for what is read seldom. */
-  textOnce(controller: string | undefined, path: string, name: string): string | undefined;
+export interface AccountFiles extends Pick<KeptFiles, "text" | "textOnce"> {
   /** By a path below procfs. */
   proc(name: string): string | undefined;
 }

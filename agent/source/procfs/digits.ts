@@ -1,6 +1,7 @@
 const zero = 48;
 const nine = 57;
 const minus = 45;
+const newline = 10;
 
 /** The value of the decimal number that begins at `from`, NaN when there is none. Makes no string. */
 export function numberAt(bytes: Uint8Array, from: number, end: number): number {
@@ -15,6 +16,14 @@ export function numberAt(bytes: Uint8Array, from: number, end: number): number {
   }
   if (at === first) return Number.NaN;
   return negative ? -value : value;
+}
+
+/** Where the line that begins at `from` ends: at its line break, or at `length`. */
+export function lineEnd(bytes: Uint8Array, from: number, length: number): number {
+  // A loop: a call of Buffer.indexOf costs more than a line's few bytes.
+  let end = from;
+  while (end < length && bytes[end] !== newline) end++;
+  return end;
 }
 
 /** The first position from `from` on that is neither blank nor tab. */

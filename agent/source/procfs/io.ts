@@ -5,9 +5,7 @@
 // read_bytes: 0
 // write_bytes: 323932160
 // cancelled_write_bytes: 0
-import { numberAt, startsWith } from "./digits.ts";
-
-const newline = 10;
+import { lineEnd, numberAt, startsWith } from "./digits.ts";
 
 /** /proc/PID/io (proc_pid_io(5)): what really went to and came from the storage layer. */
 export interface Io {
@@ -20,9 +18,7 @@ export function parseIo(bytes: Uint8Array, length: number): Io | undefined {
   let readBytes = Number.NaN;
   let writtenBytes = Number.NaN;
   for (let from = 0; from < length; ) {
-    // A loop: a call of Buffer.indexOf costs more than a line's few bytes.
-    let end = from;
-    while (end < length && bytes[end] !== newline) end++;
+    const end = lineEnd(bytes, from, length);
     if (startsWith(bytes, from, end, "read_bytes: ")) readBytes = numberAt(bytes, from + 12, end);
     else if (startsWith(bytes, from, end, "write_bytes: ")) writtenBytes = numberAt(bytes, from + 13, end);
     from = end + 1;

@@ -57,6 +57,20 @@ export interface Sighting {
   readonly cgroupKey: number;
 }
 
+/** One object that is filled for each process anew: a new one for each and each scan would be a good part of its cost. */
+export function createSighting(): { -readonly [K in keyof Sighting]: Sighting[K] } {
+  return {
+    pid: 0,
+    startTicks: 0,
+    state: 0,
+    flags: 0,
+    bytes: Buffer.alloc(0),
+    commFrom: 0,
+    commEnd: 0,
+    cgroupKey: 0,
+  };
+}
+
 export interface LivesParts {
   readonly root: string;
   readonly reader: FileReader;

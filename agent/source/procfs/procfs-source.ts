@@ -8,7 +8,7 @@ import type { ProcessSource, Scan } from "../process-source.ts";
 import { createFileReader, type FileReader } from "./files.ts";
 import { createGuardedReader, type GuardedReader } from "./guarded-reader.ts";
 import { parseIo } from "./io.ts";
-import { createLives, type Life, type Lives, type Sighting } from "./lives.ts";
+import { createLives, createSighting, type Life, type Lives, type Sighting } from "./lives.ts";
 import { createOpenFilesCounter } from "./open-files.ts";
 import { parseStat, type Stat } from "./stat.ts";
 import { parseStatus, type Status } from "./status.ts";
@@ -81,18 +81,8 @@ export function createRowReader(parts: Required<ProcfsParts>): RowReader {
     // Read with the rest of status at each scan.
     needsContainerPid: false,
   });
-  // One object for all, as the tools are: new ones for each process and scan would be a good part of its cost.
-  const sighting: Writable<Sighting> = {
-    pid: 0,
-    startTicks: 0,
-    state: 0,
-    flags: 0,
-    bytes: reader.bytes,
-    commFrom: 0,
-    commEnd: 0,
-    cgroupKey: 0,
-  };
-  const tools = { ...parts, reader, countOpenFiles, lives, sighting };
+  // As the sighting, one object for all.
+  const tools = { ...parts, reader, countOpenFiles, lives, sighting: createSighting() };
   return {
     read: (pid, scan) => {
       problems = scan.problems;
@@ -102,14 +92,11 @@ export function createRowReader(parts: Required<ProcfsParts>): RowReader {
   };
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
 interface Tools extends Required<ProcfsParts> {
   readonly reader: FileReader;
   readonly countOpenFiles: ReturnType<typeof createOpenFilesCounter>;
   readonly lives: Lives;
-  /** For each process anew. */
-  readonly sighting: Writable<Sighting>;
+  readonly sighting: ReturnType<typeof createSighting>;
 }
 
 /** The PIDs of a procfs, ascending. @throws AgentError `unavailable` when it cannot be listed */

@@ -6,7 +6,7 @@
 // VmSwap:        0 kB
 // voluntary_ctxt_switches:        150
 // nonvoluntary_ctxt_switches:     5
-import { numberAt, skipBlanks, startsWith } from "./digits.ts";
+import { lineEnd, numberAt, skipBlanks, startsWith } from "./digits.ts";
 
 /** /proc/PID/status (proc_pid_status(5)); NaN for a line that is not there. */
 export interface Status {
@@ -38,9 +38,7 @@ export function parseStatus(bytes: Uint8Array, length: number): Status {
   let from = 0;
   let isBeforeMasks = true;
   while (isBeforeMasks && from < length) {
-    // A loop: a call of Buffer.indexOf costs more than a line's few bytes.
-    let end = from;
-    while (end < length && bytes[end] !== newline) end++;
+    const end = lineEnd(bytes, from, length);
     switch (bytes[from]) {
       case 85: // U
         if (startsWith(bytes, from, end, "Uid:")) userId = columnsAt(bytes, from + 4, end)[1] ?? Number.NaN;

@@ -3,7 +3,8 @@ import { createAccounts } from "../../../source/cgroupfs/account-reader.ts";
 import { createCgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
 import type { CgroupLayout } from "../../../source/cgroupfs/layout.ts";
 import type { FileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
-import { type MachineFacts, readMachineFacts } from "../../../source/machine/machine-facts.ts";
+import { readMachineFacts } from "../../../source/machine/machine-facts.ts";
+import { createHeld } from "../../held.ts";
 import type { Collector } from "../../samples.ts";
 import { createCgroupBound } from "./cgroup-bound.ts";
 import { tableCollector } from "./cgroup-family.ts";
@@ -64,7 +65,7 @@ export function createCadvisorCollectors(parts: CadvisorParts): readonly Collect
     isUnified: layout.version === "v2",
     choose: bound.choose,
   });
-  const facts = held(() => readMachineFacts({ procRoot, sysRoot, rootfs }), monotonicMs);
+  const facts = createHeld(() => readMachineFacts({ procRoot, sysRoot, rootfs }), factsHoldMs, monotonicMs);
   const { engineVersion, measureLayer, onLayerFailure, version } = parts;
   const collectors = [
     createSpecCollector(subjects, { bootSeconds: units.bootSeconds, memory: facts }),
@@ -85,13 +86,4 @@ export function createCadvisorCollectors(parts: CadvisorParts): readonly Collect
     createLoadCollector(subjects),
   ];
   return [...collectors.map(bound.counted), createMachineCollector({ facts, version, engineVersion })];
-}
-
-function held(read: () => MachineFacts, monotonicMs: () => number): () => MachineFacts {
-  let last: { readonly at: number; readonly facts: MachineFacts } | undefined;
-  return () => {
-    if (last === undefined || monotonicMs() - last.at >= factsHoldMs)
-      last = { at: monotonicMs(), facts: read() };
-    return last.facts;
-  };
 }
