@@ -1,16 +1,11 @@
-import { promisify } from "node:util";
 import zlib from "node:zlib";
-import { joinInto, lengthOf, type Piece } from "./pieces.ts";
+import { createPauses } from "../source/pauses.ts";
+import { combineCrc32, shiftOf } from "./crc32-combine.ts";
+import { joinPieces, lengthOf, type Piece } from "./pieces.ts";
 
-const deflate = promisify(zlib.deflateRaw);
-
-/** Bytes from which a piece is compressed by itself: setting up the compressor is little of it then. */
-const leastAlone = 32 * 1024;
-/** Bytes from which compressing is left to another thread: handing it over costs as much as these. */
-const leastHandedOver = 8 * 1024;
-/** A body that grows a little from one scan to the next still fits. */
-const spareShare = 1.25;
-/** What zlib makes of a text is smaller by far; for each further chunk of the output a thread has to be waited for. */
+/** Bytes from which a piece is compressed by itself: what is shorter has too little that comes again. */
+const leastAlone = 4 * 1024;
+/** What zlib makes of an exposition is smaller by far: it seldom needs a second chunk of output. */
 const leastChunk = 4 * 1024;
 
 /**
@@ -24,81 +19,79 @@ const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
 /** An empty last block. */
 const lastBlock = [0x03, 0x00];
 
+/** Pieces that are compressed together: at least one. */
+type Run = readonly [Piece, ...Piece[]];
+
+/** A run that was compressed, and what the trailer has to know of it. */
+interface Deflated {
+  readonly run: Run;
+  readonly bytes: Buffer;
+  readonly crc: number;
+  readonly length: number;
+  /** Of `length`. */
+  readonly shift: number;
+}
+
 /**
- * Compresses bodies that are much the same from one time to the next, as one gzip member (RFC 1952). Large pieces are
- * compressed once, however many bodies they stand in. What stands between them is joined in a buffer that is used again:
- * it can be megabytes for each scan, which V8 would only collect with its whole heap.
+ * Compresses bodies that are much the same from one time to the next, as one gzip member (RFC 1952). What stays is
+ * compressed once, however many bodies it stands in. The rest is compressed here and now: 160 KiB take a quarter of a
+ * millisecond, which is less than handing them to another thread.
+ * @param monotonicMs milliseconds of a clock that never goes back
  */
-export function createPieceGzip(): (pieces: readonly Piece[]) => Promise<Buffer> {
-  const alone = new WeakMap<Piece, Promise<Buffer>>();
-  let spare: Buffer | undefined;
-  const deflateOnce = (piece: Piece): Promise<Buffer> => {
-    const known = alone.get(piece);
-    if (known !== undefined) return known;
-    const made = deflateBytes(piece.bytes);
-    alone.set(piece, made);
-    // A failure is not kept: it was the machine's, not the piece's.
-    made.catch(() => alone.delete(piece));
-    return made;
-  };
+export function createPieceGzip(monotonicMs: () => number): (pieces: readonly Piece[]) => Promise<Buffer> {
+  /** By the first piece of the run. */
+  const known = new WeakMap<Piece, Deflated>();
   return async (pieces) => {
-    const runs = splitRuns(pieces);
-    const length = runs.reduce((sum, run) => sum + ("piece" in run ? 0 : run.length), 0);
-    // Two may be under way at the same time, of different bodies: the second has a buffer of its own.
-    const room = spare !== undefined && spare.length >= length ? spare : allocate(length);
-    spare = undefined;
-    let at = 0;
-    const parts = runs.map((run) => {
-      if ("piece" in run) return deflateOnce(run.piece);
-      const bytes = room.subarray(at, at + run.length);
-      at += run.length;
-      joinInto(bytes, run.pieces);
-      return deflateBytes(bytes);
-    });
-    const body = Buffer.concat([header, ...(await Promise.all(parts)), trailer(pieces)]);
-    spare = room;
-    return body;
+    const pause = createPauses(monotonicMs);
+    const parts: Deflated[] = [];
+    for (const run of splitRuns(pieces)) {
+      let part = known.get(run[0]);
+      if (part === undefined || !areSame(part.run, run)) {
+        const wait = pause();
+        if (wait !== undefined) await wait;
+        part = deflateRun(run);
+        known.set(run[0], part);
+      }
+      parts.push(part);
+    }
+    return Buffer.concat([header, ...parts.map(({ bytes }) => bytes), trailer(parts)]);
   };
 }
 
-/** A large piece, or what stands before the next one. */
-type Run = { readonly piece: Piece } | { readonly pieces: readonly Piece[]; readonly length: number };
-
+/** Each large piece by itself, and the small ones that stand between two together. */
 function splitRuns(pieces: readonly Piece[]): readonly Run[] {
   const runs: Run[] = [];
-  let from = 0;
-  const endRun = (to: number): void => {
-    const run = pieces.slice(from, to);
-    if (run.length > 0) runs.push({ pieces: run, length: lengthOf(run) });
-    from = to + 1;
-  };
-  for (const [index, piece] of pieces.entries()) {
-    if (piece.bytes.length < leastAlone) continue;
-    endRun(index);
-    runs.push({ piece });
+  let small: [Piece, ...Piece[]] | undefined;
+  for (const piece of pieces) {
+    if (piece.bytes.length >= leastAlone) {
+      runs.push([piece]);
+      small = undefined;
+    } else if (small === undefined) {
+      small = [piece];
+      runs.push(small);
+    } else small.push(piece);
   }
-  endRun(pieces.length);
   return runs;
 }
 
-async function deflateBytes(bytes: Buffer): Promise<Buffer> {
-  if (bytes.length < leastHandedOver)
-    return zlib.deflateRawSync(bytes, { ...options, chunkSize: leastChunk });
-  return deflate(bytes, { ...options, chunkSize: Math.max(leastChunk, bytes.length >> 3) });
+function areSame(run: Run, other: Run): boolean {
+  return run.length === other.length && run.every((piece, index) => piece === other[index]);
+}
+
+function deflateRun(run: Run): Deflated {
+  const length = lengthOf(run);
+  const text = run.length === 1 ? run[0].bytes : joinPieces(run);
+  const bytes = zlib.deflateRawSync(text, { ...options, chunkSize: Math.max(leastChunk, length >> 3) });
+  return { run, bytes, crc: zlib.crc32(text), length, shift: shiftOf(length) };
 }
 
 /** What ends a member: the last block, the CRC and the length of what was compressed, both modulo 2^32. */
-function trailer(pieces: readonly Piece[]): Buffer {
-  let crc = 0;
-  for (const { bytes } of pieces) crc = zlib.crc32(bytes, crc);
-  const trailer = Buffer.alloc(lastBlock.length + 8);
-  trailer.set(lastBlock);
-  trailer.writeUInt32LE(crc, lastBlock.length);
-  trailer.writeUInt32LE(lengthOf(pieces) % 2 ** 32, lastBlock.length + 4);
-  return trailer;
-}
-
-function allocate(length: number): Buffer {
-  // Not of the pool, which would be held with it.
-  return Buffer.allocUnsafeSlow(Math.ceil(length * spareShare));
+function trailer(parts: readonly Deflated[]): Buffer {
+  const crc = parts.reduce((sum, part) => combineCrc32(sum, part.crc, part.shift), 0);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const bytes = Buffer.alloc(lastBlock.length + 8);
+  bytes.set(lastBlock);
+  bytes.writeUInt32LE(crc, lastBlock.length);
+  bytes.writeUInt32LE(length % 2 ** 32, lastBlock.length + 4);
+  return bytes;
 }

@@ -78,7 +78,7 @@ export function createScrapeCache(parts: ScrapeCacheParts): ScrapeCache {
   const rendered = new Map<string, Made<readonly Piece[]>>();
   const bodies = new Map<string, Made<Buffer>>();
   const asked = new Map<string, Asked>();
-  const gzip = createPieceGzip();
+  const gzip = createPieceGzip(parts.monotonicMs);
   const piecesOf = (target: ScrapeTarget, snapshot: Snapshot, format: ExpositionFormat) => {
     const key = `${target} ${format}`;
     const made =

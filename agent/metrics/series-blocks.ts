@@ -1,9 +1,13 @@
 import type { SubjectFamily } from "./families.ts";
-import { labelText, numberText } from "./label-text.ts";
-import { createPiece, type Piece } from "./pieces.ts";
+import { createFigureLines } from "./figure-lines.ts";
+import { labelText } from "./label-text.ts";
+import type { Piece } from "./pieces.ts";
 
-/** Series of one piece, about: what changes with one of them is rendered and compressed anew with all of them. */
-const seriesOfBlock = 512;
+/**
+ * Series of one piece, about: what changes with one of them is compressed anew with all of them. The fewer, the more
+ * compressors are set up.
+ */
+const seriesOfBlock = 128;
 
 /** A subject with the text of its labels, which is the same string while they are the same. */
 export interface Labelled<S> {
@@ -26,7 +30,7 @@ export interface SeriesBlocks<S> {
 
 export function createSeriesBlocks<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
   const width = Math.max(1, Math.floor(seriesOfBlock / Math.max(1, family.readings.length)));
-  const blocks: Block<S>[] = [];
+  const blocks: SeriesBlocks<S>[] = [];
   return {
     render: (subjects, most) => {
       const pieces: Piece[] = [];
@@ -47,68 +51,59 @@ export function createSeriesBlocks<S>(family: SubjectFamily<S>): SeriesBlocks<S>
   };
 }
 
-type Block<S> = SeriesBlocks<S>;
-
-function createBlock<S>(family: SubjectFamily<S>): Block<S> {
+function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
   // A family whose labels are all the subject's own has readings without values.
   const own = family.readings.map(({ values }) =>
     values.length === 0 ? "" : labelText(family.labels, values),
   );
   let texts: readonly string[] = [];
-  /** The line of each series up to its value. */
-  let prefixes: readonly string[] = [];
-  let isAscii = true;
-  let values = new Float64Array(0);
-  let last: (Rendered & { readonly most: number }) | undefined;
+  let figures = new Float64Array(0);
+  let lines = createFigureLines(0, () => "");
 
   const relabel = (subjects: readonly Labelled<S>[]): void => {
-    texts = subjects.map(({ text }) => text);
-    prefixes = texts.flatMap((text) => own.map((label) => `${family.name}${braced(text, label)} `));
-    isAscii = prefixes.every((prefix) => /^[\0-\x7f]*$/.test(prefix));
-    values = new Float64Array(prefixes.length).fill(Number.NaN);
-    last = undefined;
+    const labels = subjects.map(({ text }) => text);
+    texts = labels;
+    figures = new Float64Array(labels.length * own.length);
+    lines = createFigureLines(figures.length, (line) => {
+      const text = labels[Math.floor(line / own.length)] ?? "";
+      return `${family.name}${braced(text, own[line % own.length] ?? "")} `;
+    });
   };
-  const revalue = (subjects: readonly Labelled<S>[]): boolean => {
-    let isSame = true;
+  /** @returns how many series have a figure */
+  const read = (subjects: readonly Labelled<S>[]): number => {
     let at = 0;
+    let count = 0;
     for (const { subject } of subjects) {
       for (const { read } of family.readings) {
-        const value = read(subject);
-        // Two NaN are the same figure here: none.
-        if (!Object.is(values[at], value)) {
-          values[at] = value;
-          isSame = false;
-        }
-        at++;
+        const figure = read(subject);
+        figures[at++] = figure;
+        if (!Number.isNaN(figure)) count++;
       }
     }
-    return isSame;
+    return count;
   };
   return {
     render: (subjects, most) => {
       const isLabelled =
         texts.length === subjects.length && subjects.every(({ text }, index) => text === texts[index]);
       if (!isLabelled) relabel(subjects);
-      const isSame = revalue(subjects);
-      // A limit that was not reached does not matter.
-      const isFree = last !== undefined && last.dropped === 0 && last.written <= most;
-      if (isSame && last !== undefined && (last.most === most || isFree)) return last;
-      let text = "";
-      let written = 0;
-      let dropped = 0;
-      for (let at = 0; at < prefixes.length; at++) {
-        const value = values[at] ?? Number.NaN;
-        if (Number.isNaN(value)) continue;
-        if (written >= most) dropped++;
-        else {
-          written++;
-          text += `${prefixes[at]}${numberText(value)}\n`;
-        }
-      }
-      last = { pieces: text === "" ? [] : [createPiece(text, isAscii)], written, dropped, most };
-      return last;
+      const count = read(subjects);
+      const written = Math.min(count, Math.max(0, most));
+      if (written < count) dropBehind(figures, written);
+      const piece = lines.render(figures);
+      return { pieces: piece === undefined ? [] : [piece], written, dropped: count - written };
     },
   };
+}
+
+/** Leaves so many of the figures. */
+function dropBehind(figures: Float64Array, most: number): void {
+  let left = most;
+  for (const [at, figure] of figures.entries()) {
+    if (Number.isNaN(figure)) continue;
+    if (left > 0) left--;
+    else figures[at] = Number.NaN;
+  }
 }
 
 function braced(text: string, label: string): string {

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { createPieceGzip } from "../../agent/metrics/gzip-pieces.ts";
 import { createPiece, joinPieces } from "../../agent/metrics/pieces.ts";
 
-/** Up to what is compressed in another thread, and what is compressed once for all bodies. */
+/** Up to what is compressed by itself. */
 const texts = fc
   .tuple(fc.string({ maxLength: 200, size: "max" }), fc.constantFrom(1, 1, 1, 20, 400))
   .map(([text, times]) => text.repeat(times));
@@ -14,7 +14,7 @@ const bodies = fc.array(fc.array(texts, { maxLength: 20 }), { minLength: 1, maxL
 test("bodies come out whole, whatever sizes came before and whether one after the other or together", async () => {
   await fc.assert(
     fc.asyncProperty(bodies, fc.boolean(), async (bodies, isTogether) => {
-      const gzip = createPieceGzip();
+      const gzip = createPieceGzip(() => performance.now());
       const wanted = bodies.map((texts) => texts.map((text) => createPiece(text)));
       const made: Buffer[] = [];
       if (isTogether) made.push(...(await Promise.all(wanted.map(gzip))));
@@ -32,7 +32,7 @@ test("pieces that stay are given again, in whatever order and between whatever e
   const orders = fc.array(fc.array(fc.nat(9), { maxLength: 12 }), { minLength: 2, maxLength: 5 });
   await fc.assert(
     fc.asyncProperty(kept, texts, orders, async (kept, other, orders) => {
-      const gzip = createPieceGzip();
+      const gzip = createPieceGzip(() => performance.now());
       for (const order of orders) {
         const pieces = order.map((at) => kept[at] ?? createPiece(other));
         expect(zlib.gunzipSync(await gzip(pieces)).equals(joinPieces(pieces))).toBe(true);
@@ -42,8 +42,20 @@ test("pieces that stay are given again, in whatever order and between whatever e
   );
 });
 
+test("what takes long lets others have their turn", async () => {
+  let now = 0;
+  const gzip = createPieceGzip(() => now++);
+  const pieces = Array.from({ length: 40 }, (_, at) => createPiece(`${at} `.repeat(3_000)));
+  let turns = 0;
+  const others = setInterval(() => turns++, 0);
+  const body = await gzip(pieces);
+  clearInterval(others);
+  expect(turns).toBeGreaterThan(0);
+  expect(zlib.gunzipSync(body).equals(joinPieces(pieces))).toBe(true);
+});
+
 test("gzip(1) reads it", async () => {
-  const gzip = createPieceGzip();
+  const gzip = createPieceGzip(() => performance.now());
   const large = createPiece(
     Array.from({ length: 5_000 }, (_, at) => `figure{at="${at}"} ${at * at}\n`).join(""),
   );
@@ -55,7 +67,7 @@ test("gzip(1) reads it", async () => {
 });
 
 test("what does not compress is more than one chunk of output", async () => {
-  const gzip = createPieceGzip();
+  const gzip = createPieceGzip(() => performance.now());
   const noise = Array.from({ length: 3 }, (_, at) => ({
     bytes: Buffer.from(Uint8Array.from({ length: 100_000 }, (_, index) => (index * index * (at + 7)) >> 3)),
   }));

@@ -11,14 +11,6 @@ test("pieces joined are the bytes of the whole text", () => {
   );
 });
 
-test("text that is known to be ASCII has the same bytes", () => {
-  fc.assert(
-    fc.property(fc.string({ unit: "binary-ascii" }), (text) => {
-      expect(createPiece(text, true).bytes.equals(createPiece(text).bytes)).toBe(true);
-    }),
-  );
-});
-
 test("a place keeps its piece while the text is the same", () => {
   const memo = createPieceMemo();
   const piece = memo("head", "text");
