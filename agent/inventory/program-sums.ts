@@ -9,10 +9,10 @@ import {
   type ProgramTotals,
 } from "../model.ts";
 import type { TableChanges } from "../source/process-source.ts";
+import { haveSameElements } from "../source/same-elements.ts";
 import { addFigure, addUsed, toUsage } from "./counter-sums.ts";
 import { type Advance, type CounterFigures, sameRows } from "./life-counters.ts";
 import { createProgramTable, type Program } from "./program-table.ts";
-import { haveSameElements } from "./same-array.ts";
 
 export interface SumsInput {
   readonly table: ProcessTable;

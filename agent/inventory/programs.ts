@@ -1,5 +1,6 @@
 import type { Container, ProcessTable, Snapshot } from "../model.ts";
-import { createSameArray, haveSameElements } from "./same-array.ts";
+import { haveSameElements } from "../source/same-elements.ts";
+import { createSameArray } from "./same-array.ts";
 
 /** What runc calls its own processes in a container, and the container's first one until it has become the program. */
 const startingPrefix = "runc:[";

@@ -1,4 +1,5 @@
 import type { ProcessTable } from "../model.ts";
+import { haveSameElements } from "./same-elements.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
@@ -81,7 +82,7 @@ export function createColumnStore(): ColumnStore {
       const texts = textNames.map((name) => {
         const now: unknown[] = columns[name];
         now.length = length;
-        if (before?.[name].every((one, row) => one === now[row]) === true) return [name, before[name]];
+        if (before !== undefined && haveSameElements(before[name], now)) return [name, before[name]];
         replace(columns, name, now.slice());
         return [name, now];
       });

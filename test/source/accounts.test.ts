@@ -4,10 +4,11 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import {
-  parseBlkioDevices,
+  parseBlkioOperations,
   parseIoDevices,
   parsePerCpu,
   parsePressureAccount,
+  toBlkioDevices,
 } from "../../agent/source/cgroupfs/account-files.ts";
 import { createAccounts } from "../../agent/source/cgroupfs/account-reader.ts";
 import { createCgroupTree } from "../../agent/source/cgroupfs/cgroup-tree.ts";
@@ -48,9 +49,9 @@ describe("what the kernel's files say", () => {
   });
 
   test("blkio: bytes and operations of one device come together", () => {
-    const devices = parseBlkioDevices(
-      "8:0 Read 10\n8:0 Total 10\nTotal 10\n",
-      "8:0 Read 1\n8:16 Write 2\nTotal 3\n",
+    const devices = toBlkioDevices(
+      parseBlkioOperations("8:0 Read 10\n8:0 Total 10\nTotal 10\n"),
+      parseBlkioOperations("8:0 Read 1\n8:16 Write 2\nTotal 3\n"),
     );
     expect(devices.map(({ device, readBytes, reads, writes }) => [device, readBytes, reads, writes])).toEqual(
       [
@@ -116,7 +117,7 @@ nothing
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         parseIoDevices(text);
-        parseBlkioDevices(text, text);
+        parseBlkioOperations(text);
         parsePressureAccount(text);
         parsePerCpu(text);
         parseNetDevices(text, () => true);

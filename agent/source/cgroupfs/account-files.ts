@@ -56,10 +56,23 @@ function toDevice(device: string, values: ReadonlyMap<string, number>): DeviceAc
   };
 }
 
-/** blkio.throttle.io_service_bytes_recursive and io_serviced_recursive of v1, by device. */
-export function parseBlkioDevices(bytesText: string, countText: string): readonly DeviceAccount[] {
-  const bytes = parseBlkioOperations(bytesText);
-  const counts = parseBlkioOperations(countText);
+/** Figures by device and by operation. */
+export type BlkioOperations = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/** blkio.throttle.io_service_bytes_recursive and io_serviced_recursive of v1. */
+export function parseBlkioOperations(text: string): BlkioOperations {
+  const devices = new Map<string, Map<string, number>>();
+  for (const line of text.split("\n")) {
+    const [, device = "", operation = "", value] = /^(\d+:\d+) ([A-Z][a-z]+) (\d+)$/.exec(line) ?? [];
+    if (value === undefined) continue;
+    const own = devices.get(device) ?? new Map<string, number>();
+    devices.set(device, own.set(operation, Number(value)));
+  }
+  return devices;
+}
+
+/** What the two files tell of each device. */
+export function toBlkioDevices(bytes: BlkioOperations, counts: BlkioOperations): readonly DeviceAccount[] {
   return [...new Set([...bytes.keys(), ...counts.keys()])].slice(0, mostDevices).map((device) => ({
     device,
     readBytes: bytes.get(device)?.get("Read") ?? Number.NaN,
@@ -69,17 +82,6 @@ export function parseBlkioDevices(bytesText: string, countText: string): readonl
     bytesByOperation: bytes.get(device) ?? new Map(),
     cost: new Map(),
   }));
-}
-
-function parseBlkioOperations(text: string): ReadonlyMap<string, ReadonlyMap<string, number>> {
-  const devices = new Map<string, Map<string, number>>();
-  for (const line of text.split("\n")) {
-    const [, device = "", operation = "", value] = /^(\d+:\d+) ([A-Z][a-z]+) (\d+)$/.exec(line) ?? [];
-    if (value === undefined) continue;
-    const own = devices.get(device) ?? new Map<string, number>();
-    devices.set(device, own.set(operation, Number(value)));
-  }
-  return devices;
 }
 
 /** A pressure file; NaN for the line that a kernel does not have (`full` of CPU came with 5.13). */

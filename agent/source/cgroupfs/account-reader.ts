@@ -27,21 +27,22 @@ export function createAccounts(parts: AccountParts): CgroupAccounts {
   return {
     ...accounts,
     stat: (path) => statOf(layout, path),
+    lifeOf: kept.lifeOf,
     sweep: kept.sweep,
     oomKills: (path) => {
       // No file of the root cgroup has it; this is the whole host's.
-      if (path === "/") return defined(keyed(files.proc("vmstat"))("oom_kill"));
+      if (path === "/") return defined(keyed(files.proc("vmstat") ?? "")("oom_kill"));
       return accounts.oomKills(path);
     },
     pressure: (path, resource: PressureResource) => {
+      if (path === "/") {
+        const text = files.proc(`pressure/${resource}`);
+        return text === undefined ? undefined : parsePressureAccount(text);
+      }
       // v1 has none but the host's.
-      const text =
-        path === "/"
-          ? files.proc(`pressure/${resource}`)
-          : isUnified
-            ? files.text(undefined, path, `${resource}.pressure`)
-            : undefined;
-      return text === undefined ? undefined : parsePressureAccount(text);
+      return isUnified
+        ? files.parsed(undefined, path, `${resource}.pressure`, parsePressureAccount)
+        : undefined;
     },
   };
 }

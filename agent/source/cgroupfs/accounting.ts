@@ -77,6 +77,8 @@ export type PressureResource = (typeof pressureResources)[number];
 export interface CgroupAccounts {
   /** Milliseconds since the epoch at which its folder was last changed, and its inode; undefined: it is gone. */
   stat(path: string): { readonly changedMs: number; readonly inode: number } | undefined;
+  /** Stays while it is the same cgroup: then its stat need not be read. Undefined where that cannot be told. */
+  lifeOf(path: string): number | undefined;
   cpu(path: string): CpuAccount | undefined;
   memory(path: string): MemoryAccount | undefined;
   devices(path: string): readonly DeviceAccount[] | undefined;

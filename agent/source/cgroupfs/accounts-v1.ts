@@ -1,5 +1,5 @@
-import { parseBlkioDevices, parsePerCpu } from "./account-files.ts";
-import { type AccountFiles, defined, keyed, orZero, single } from "./account-texts.ts";
+import { parseBlkioOperations, parsePerCpu, toBlkioDevices } from "./account-files.ts";
+import { type AccountFiles, defined, keyed, noKeys, orZero, single } from "./account-texts.ts";
 import type { CgroupAccounts, CgroupLimits, CpuAccount, MemoryAccount } from "./accounting.ts";
 
 /** No limit is a number near 2^63, rounded down to a page. */
@@ -9,36 +9,32 @@ const unlimitedFrom = 2 ** 62;
 export function controllerAccounts(
   files: AccountFiles,
   ticksPerSecond: number,
-): Omit<CgroupAccounts, "stat" | "pressure" | "sweep"> {
+): Omit<CgroupAccounts, "stat" | "lifeOf" | "pressure" | "sweep"> {
   return {
     cpu: (path) => readCpu(files, path, ticksPerSecond),
     memory: (path) => readMemory(files, path),
     devices: (path) => {
       // The throttle files count all block I/O; the others only what the (now rare) CFQ scheduler passed on.
-      const bytes = files.text("blkio", path, "blkio.throttle.io_service_bytes_recursive");
+      const operations = (name: string) => files.parsed("blkio", path, name, parseBlkioOperations);
+      const bytes = operations("blkio.throttle.io_service_bytes_recursive");
       if (bytes === undefined) return undefined;
-      return parseBlkioDevices(
-        bytes,
-        files.text("blkio", path, "blkio.throttle.io_serviced_recursive") ?? "",
-      );
+      return toBlkioDevices(bytes, operations("blkio.throttle.io_serviced_recursive") ?? new Map());
     },
     limits: (path) => readLimits(files, path),
-    tasks: (path) => defined(single(files.text("pids", path, "pids.current"))),
-    oomKills: (path) => defined(keyed(files.text("memory", path, "memory.oom_control"))("oom_kill")),
+    tasks: (path) => defined(files.parsed("pids", path, "pids.current", single)),
+    oomKills: (path) => defined(files.parsed("memory", path, "memory.oom_control", keyed)?.("oom_kill")),
   };
 }
 
 function readCpu(files: AccountFiles, path: string, ticksPerSecond: number): CpuAccount | undefined {
-  const perCpu = files.text("cpuacct", path, "cpuacct.usage_percpu");
-  if (perCpu === undefined) return undefined;
-  const ticks = keyed(files.text("cpuacct", path, "cpuacct.stat"));
-  const scheduled = keyed(files.text("cpu", path, "cpu.stat"));
+  const byCpu = files.parsed("cpuacct", path, "cpuacct.usage_percpu", toSecondsByCpu);
+  if (byCpu === undefined) return undefined;
+  const ticks = files.parsed("cpuacct", path, "cpuacct.stat", keyed) ?? noKeys;
+  const scheduled = files.parsed("cpu", path, "cpu.stat", keyed) ?? noKeys;
   return {
     userSeconds: ticks("user") / ticksPerSecond,
     systemSeconds: ticks("system") / ticksPerSecond,
-    byCpu: parsePerCpu(perCpu).flatMap((nanos, cpu) =>
-      nanos > 0 ? [[`cpu${String(cpu).padStart(2, "0")}`, nanos / 1e9] as const] : [],
-    ),
+    byCpu,
     periods: scheduled("nr_periods"),
     throttledPeriods: scheduled("nr_throttled"),
     throttledSeconds: scheduled("throttled_time") / 1e9,
@@ -47,11 +43,16 @@ function readCpu(files: AccountFiles, path: string, ticksPerSecond: number): Cpu
   };
 }
 
+function toSecondsByCpu(text: string): CpuAccount["byCpu"] {
+  return parsePerCpu(text).flatMap((nanos, cpu) =>
+    nanos > 0 ? [[`cpu${String(cpu).padStart(2, "0")}`, nanos / 1e9] as const] : [],
+  );
+}
+
 function readMemory(files: AccountFiles, path: string): MemoryAccount | undefined {
-  const text = files.text("memory", path, "memory.stat");
-  if (text === undefined) return undefined;
-  const stat = keyed(text);
-  const figure = (name: string): number => single(files.text("memory", path, name));
+  const stat = files.parsed("memory", path, "memory.stat", keyed);
+  if (stat === undefined) return undefined;
+  const figure = (name: string): number => files.parsed("memory", path, name, single) ?? Number.NaN;
   const usageBytes = figure("memory.usage_in_bytes");
   const inactiveFileBytes = stat("total_inactive_file");
   return {

@@ -1,26 +1,24 @@
 import { parseIoDevices } from "./account-files.ts";
-import { type AccountFiles, defined, keyed, orZero, single } from "./account-texts.ts";
+import { type AccountFiles, defined, keyed, noKeys, orZero, single } from "./account-texts.ts";
 import type { CgroupAccounts, CgroupLimits, CpuAccount, MemoryAccount } from "./accounting.ts";
 
 /** The one hierarchy of v2 (Documentation/admin-guide/cgroup-v2.rst). */
-export function unifiedAccounts(files: AccountFiles): Omit<CgroupAccounts, "stat" | "pressure" | "sweep"> {
+export function unifiedAccounts(
+  files: AccountFiles,
+): Omit<CgroupAccounts, "stat" | "lifeOf" | "pressure" | "sweep"> {
   return {
     cpu: (path) => readCpu(files, path),
     memory: (path) => readMemory(files, path),
-    devices: (path) => {
-      const text = files.text(undefined, path, "io.stat");
-      return text === undefined ? undefined : parseIoDevices(text);
-    },
+    devices: (path) => files.parsed(undefined, path, "io.stat", parseIoDevices),
     limits: (path) => readLimits(files, path),
-    tasks: (path) => defined(single(files.text(undefined, path, "pids.current"))),
-    oomKills: (path) => defined(keyed(files.text(undefined, path, "memory.events"))("oom_kill")),
+    tasks: (path) => defined(files.parsed(undefined, path, "pids.current", single)),
+    oomKills: (path) => defined(files.parsed(undefined, path, "memory.events", keyed)?.("oom_kill")),
   };
 }
 
 function readCpu(files: AccountFiles, path: string): CpuAccount | undefined {
-  const text = files.text(undefined, path, "cpu.stat");
-  if (text === undefined) return undefined;
-  const stat = keyed(text);
+  const stat = files.parsed(undefined, path, "cpu.stat", keyed);
+  if (stat === undefined) return undefined;
   const used = stat("usage_usec") / 1e6;
   return {
     userSeconds: stat("user_usec") / 1e6,
@@ -35,11 +33,10 @@ function readCpu(files: AccountFiles, path: string): CpuAccount | undefined {
 }
 
 function readMemory(files: AccountFiles, path: string): MemoryAccount | undefined {
-  const text = files.text(undefined, path, "memory.stat");
-  if (text === undefined) return undefined;
-  const stat = keyed(text);
-  const figure = (name: string): number => single(files.text(undefined, path, name));
-  const events = keyed(files.text(undefined, path, "memory.events"));
+  const stat = files.parsed(undefined, path, "memory.stat", keyed);
+  if (stat === undefined) return undefined;
+  const figure = (name: string): number => files.parsed(undefined, path, name, single) ?? Number.NaN;
+  const events = files.parsed(undefined, path, "memory.events", keyed) ?? noKeys;
   const { usageBytes, swapBytes } =
     path === "/"
       ? readHost(files)

@@ -3,12 +3,12 @@ import { createCgroupBound } from "../../../agent/metrics/compat/cadvisor/cgroup
 import type { Collector } from "../../../agent/metrics/samples.ts";
 import { makeSnapshot } from "../../inventory/table.ts";
 
-const root = { path: "/", index: -1, residentBytes: 0 };
-const slice = { path: "/system.slice", index: -1, residentBytes: 9000 };
+const root = { path: "/", index: -1, residentBytes: () => 0 };
+const slice = { path: "/system.slice", index: -1, residentBytes: () => 9000 };
 const container = (name: string, residentBytes: number) => ({
   path: `/docker/${name}`,
   index: name.charCodeAt(0),
-  residentBytes,
+  residentBytes: () => residentBytes,
 });
 
 /** So many series for each of `count` cgroups. */

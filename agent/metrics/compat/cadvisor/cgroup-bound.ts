@@ -1,13 +1,11 @@
 import { findLargest } from "../../largest.ts";
 import type { Collector } from "../../samples.ts";
+import type { CgroupPlace } from "./cgroup-places.ts";
 
 /** A cgroup that could be shown. */
-export interface CgroupCandidate {
-  readonly path: string;
-  /** Index into `Snapshot.containers`; -1 for what is no container's own. */
-  readonly index: number;
-  /** Memory of its processes. */
-  readonly residentBytes: number;
+export interface CgroupCandidate extends CgroupPlace {
+  /** Memory of its processes; asked only when not all have room. */
+  readonly residentBytes: () => number;
 }
 
 /**
@@ -32,7 +30,7 @@ export function createCgroupBound(mostSeries: () => number, onLeftOut: (count: n
   let series = 0;
   let chosen: ReadonlySet<string> = new Set();
   const measures = {
-    sizeOf: ({ residentBytes }: CgroupCandidate) => residentBytes,
+    sizeOf: ({ residentBytes }: CgroupCandidate) => residentBytes(),
     wasKept: ({ path }: CgroupCandidate) => chosen.has(path),
     rankOf,
   };
@@ -41,9 +39,9 @@ export function createCgroupBound(mostSeries: () => number, onLeftOut: (count: n
       if (series > 0 && chosen.size > 0) seriesOfOne = series / chosen.size;
       series = 0;
       const most = Math.max(1, Math.floor((mostSeries() * share) / seriesOfOne));
-      const largest =
-        candidates.length <= most ? new Set(candidates) : findLargest(candidates, most, measures);
-      const shown = candidates.filter((one) => largest.has(one));
+      const hasRoom = candidates.length <= most;
+      const largest = hasRoom ? undefined : findLargest(candidates, most, measures);
+      const shown = largest === undefined ? candidates : candidates.filter((one) => largest.has(one));
       chosen = new Set(shown.map(({ path }) => path));
       onLeftOut(candidates.length - shown.length);
       return shown;

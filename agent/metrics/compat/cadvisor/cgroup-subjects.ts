@@ -10,9 +10,9 @@ import {
   type PressureResource,
   pressureResources,
 } from "../../../source/cgroupfs/accounting.ts";
-import type { CgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
 import { createPauses } from "../../../source/pauses.ts";
 import type { CgroupBound, CgroupCandidate } from "./cgroup-bound.ts";
+import { type CgroupPlaceParts, createCgroupPlaces } from "./cgroup-places.ts";
 import { createOomTotals } from "./oom-totals.ts";
 import { createRowGroups, type ProcessSums, type RowGroups, sumProcesses } from "./process-sums.ts";
 import { subjectLabels } from "./subject-labels.ts";
@@ -40,14 +40,11 @@ export interface CgroupSubject {
   readonly pressure: Readonly<Record<PressureResource, PressureAccount | undefined>> | undefined;
 }
 
-export interface CgroupSubjectParts {
+export interface CgroupSubjectParts extends CgroupPlaceParts {
   readonly accounts: CgroupAccounts;
-  readonly tree: CgroupTree;
   readonly isUnified: boolean;
   /** By a collector's name. */
   readonly isOn: (collector: string) => boolean;
-  /** The id of the container whose own cgroup the path is. */
-  readonly ownContainer: (path: string) => string | undefined;
   readonly isLabelWanted: (label: string) => boolean;
   /** Which are shown: the others are not read. */
   readonly choose: CgroupBound["choose"];
@@ -65,6 +62,8 @@ const limitsHoldMs = 60_000;
 
 /** What is kept of a cgroup from one reading to the next. */
 interface Kept {
+  /** As its files tell it; undefined where they do not. */
+  life: number | undefined;
   inode: number;
   createdMs: number;
   container: Container | undefined;
@@ -96,113 +95,119 @@ export function createCgroupSubjects(parts: CgroupSubjectParts): CgroupSubjects 
 }
 
 function createReader(parts: CgroupSubjectParts): (snapshot: Snapshot) => Promise<readonly CgroupSubject[]> {
-  const { tree, accounts, monotonicMs } = parts;
+  const { accounts, monotonicMs } = parts;
   const groupRows = createRowGroups(parts.isUnified);
   const known = new Map<string, Kept>();
-  const readOne = createOneReader(parts);
-  const placed = new Set<string>();
-  const unplaced = new Set<string>();
+  const readFigures = createFiguresReader(parts);
+  const limitsOf = createLimitsReader(parts);
+  const wantsProcesses = parts.isOn("process") || parts.isOn("load");
+  const findCgroups = createCgroupPlaces(parts);
   const ooms = createOomTotals(monotonicMs);
-  let lastPaths: readonly string[] = [];
   return async (snapshot) => {
     const rows = groupRows(snapshot);
-    const indexOf = new Map(snapshot.containers.map(({ id }, index) => [id, index]));
-    const present = [...rows.ofContainer.keys()].flatMap((index) => snapshot.containers[index]?.id ?? []);
-    // One that a walk has not found will not be found by the next either: it is out of sight.
-    const isMissing = present.some((id) => !placed.has(id) && !unplaced.has(id));
-    const paths = await tree.list(isMissing);
-    placed.clear();
+    const places = await findCgroups(snapshot, rows.ofContainer.keys());
     const pause = createPauses(monotonicMs);
     const ends = oomEnds(snapshot);
     const subjects: CgroupSubject[] = [];
     const seen = new Set<string>();
-    const candidates = paths.map((path): CgroupCandidate => {
-      const id = parts.ownContainer(path);
-      const index = id === undefined || placed.has(id) ? -1 : (indexOf.get(id) ?? -1);
-      if (id !== undefined && index !== -1) placed.add(id);
-      return { path, index, residentBytes: residentBytes(rowsOf(path, index, rows), snapshot) };
-    });
+    const candidates = places.map(
+      ({ path, index }): CgroupCandidate => ({
+        path,
+        index,
+        residentBytes: () => residentBytes(rowsOf(path, index, rows), snapshot),
+      }),
+    );
     for (const { path, index } of parts.choose(candidates)) {
       const wait = pause();
       if (wait !== undefined) await wait;
-      const stat = accounts.stat(path);
-      if (stat === undefined) continue;
+      const figures = readFigures(path, index);
+      const kept = keep(known, path, snapshot.containers[index], parts);
+      if (kept === undefined) continue;
       seen.add(path);
       const id = snapshot.containers[index]?.id;
-      const kept = keep(known, path, stat, snapshot.containers[index], parts);
-      const subject = readOne(path, kept, index, rows, snapshot);
       const oomEvents =
         id !== undefined
-          ? ooms.total(id, stat.inode, subject.oomEvents, ends[index] ?? 0)
-          : subject.oomEvents;
-      subjects.push({ ...subject, oomEvents });
-    }
-    if (paths !== lastPaths) {
-      unplaced.clear();
-      for (const id of present) if (!placed.has(id)) unplaced.add(id);
-      lastPaths = paths;
+          ? ooms.total(id, kept.inode, figures.oomEvents, ends[index] ?? 0)
+          : figures.oomEvents;
+      const own = rowsOf(path, index, rows);
+      subjects.push({
+        ...figures,
+        path,
+        container: kept.container?.known === true ? kept.container : undefined,
+        index,
+        labels: kept.labels,
+        rows: own,
+        createdMs: kept.createdMs,
+        limits: limitsOf(path, kept),
+        processes: wantsProcesses ? sumProcesses(own, snapshot.table) : undefined,
+        oomEvents,
+      });
     }
     for (const path of known.keys()) if (!seen.has(path)) known.delete(path);
     accounts.sweep();
-    ooms.keep(new Set(indexOf.keys()));
+    ooms.keep(new Set(snapshot.containers.map(({ id }) => id)));
     return subjects;
   };
 }
 
+/** Call it when its files have been read. @returns undefined when the cgroup is gone */
 function keep(
   known: Map<string, Kept>,
   path: string,
-  { inode, changedMs }: { readonly inode: number; readonly changedMs: number },
   container: Container | undefined,
-  { isLabelWanted }: CgroupSubjectParts,
-): Kept {
+  { accounts, isLabelWanted }: CgroupSubjectParts,
+): Kept | undefined {
+  const life = accounts.lifeOf(path);
   let kept = known.get(path);
+  if (kept !== undefined && life !== undefined && kept.life === life && kept.container === container)
+    return kept;
+  const stat = accounts.stat(path);
+  if (stat === undefined) return undefined;
+  const { inode, changedMs } = stat;
   if (kept === undefined || kept.inode !== inode || kept.container !== container) {
     const labels = subjectLabels(path, container?.known === true ? container : undefined, isLabelWanted);
     const createdMs = kept?.inode === inode ? kept.createdMs : changedMs;
-    kept = { inode, createdMs, container, labels, limits: undefined, limitsAt: Number.NEGATIVE_INFINITY };
+    const none = { limits: undefined, limitsAt: Number.NEGATIVE_INFINITY };
+    kept = { life, inode, createdMs, container, labels, ...none };
     known.set(path, kept);
   }
+  kept.life = life;
   // A folder is changed by what is made in it: the earliest time is the nearest to its making.
   kept.createdMs = Math.min(kept.createdMs, changedMs);
   return kept;
 }
 
-type ReadOne = (
-  path: string,
-  kept: Kept,
-  index: number,
-  rows: RowGroups,
-  snapshot: Snapshot,
-) => CgroupSubject;
+/** What is read of a cgroup in each round. */
+type Figures = Pick<CgroupSubject, "cpu" | "memory" | "devices" | "tasks" | "oomEvents" | "pressure">;
 
 /** Reads only what a collector that is on shows. */
-function createOneReader({ accounts, isOn, monotonicMs }: CgroupSubjectParts): ReadOne {
-  const wantsLimits = isOn("cpu") || isOn("spec") || isOn("process");
-  const wantsProcesses = isOn("process") || isOn("load");
-  return (path, kept, index, rows, snapshot) => {
-    const own = rowsOf(path, index, rows);
-    if (wantsLimits && monotonicMs() - kept.limitsAt > limitsHoldMs) {
+function createFiguresReader({
+  accounts,
+  isOn,
+}: CgroupSubjectParts): (path: string, index: number) => Figures {
+  return (path, index) => ({
+    cpu: isOn("cpu") ? accounts.cpu(path) : undefined,
+    memory: isOn("memory") ? accounts.memory(path) : undefined,
+    devices: isOn("diskio") ? accounts.devices(path) : undefined,
+    // A container's tasks are in the table.
+    tasks: isOn("process") && index === -1 ? accounts.tasks(path) : undefined,
+    oomEvents: isOn("oom") ? accounts.oomKills(path) : undefined,
+    pressure: isOn("pressure") ? readPressure(accounts, path) : undefined,
+  });
+}
+
+function createLimitsReader({
+  accounts,
+  isOn,
+  monotonicMs,
+}: CgroupSubjectParts): (path: string, kept: Kept) => CgroupLimits | undefined {
+  const isWanted = isOn("cpu") || isOn("spec") || isOn("process");
+  return (path, kept) => {
+    if (isWanted && monotonicMs() - kept.limitsAt > limitsHoldMs) {
       kept.limits = accounts.limits(path);
       kept.limitsAt = monotonicMs();
     }
-    return {
-      path,
-      container: kept.container?.known === true ? kept.container : undefined,
-      index,
-      labels: kept.labels,
-      rows: own,
-      createdMs: kept.createdMs,
-      cpu: isOn("cpu") ? accounts.cpu(path) : undefined,
-      memory: isOn("memory") ? accounts.memory(path) : undefined,
-      devices: isOn("diskio") ? accounts.devices(path) : undefined,
-      limits: kept.limits,
-      // A container's tasks are in the table.
-      tasks: isOn("process") && index === -1 ? accounts.tasks(path) : undefined,
-      processes: wantsProcesses ? sumProcesses(own, snapshot.table) : undefined,
-      oomEvents: isOn("oom") ? accounts.oomKills(path) : undefined,
-      pressure: isOn("pressure") ? readPressure(accounts, path) : undefined,
-    };
+    return kept.limits;
   };
 }
 

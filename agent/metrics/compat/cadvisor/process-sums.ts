@@ -49,7 +49,11 @@ export function createRowGroups(isUnified: boolean): (snapshot: Snapshot) => Row
     if (!paths.has(text)) paths.set(text, cgroupPath(text, isUnified));
     return paths.get(text);
   };
+  let last: (RowGroups & Pick<Snapshot, "containerOf"> & { readonly cgroups: readonly string[] }) | undefined;
   return ({ table, containerOf }) => {
+    const cgroups = table.cgroup;
+    // While processes neither come nor go both are the arrays of the scan before.
+    if (last?.containerOf === containerOf && last.cgroups === cgroups) return last;
     const ofContainer = new Map<number, number[]>();
     const ofPath = new Map<string, number[]>();
     for (let row = 0; row < table.length; row++) {
@@ -58,7 +62,8 @@ export function createRowGroups(isUnified: boolean): (snapshot: Snapshot) => Row
       if (path !== undefined) push(ofPath, path, row);
     }
     ofContainer.delete(-1);
-    return { ofContainer, ofPath };
+    last = { ofContainer, ofPath, containerOf, cgroups };
+    return last;
   };
 }
 
