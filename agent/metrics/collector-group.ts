@@ -3,8 +3,8 @@ import type { Container, Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
 import { labelText } from "./label-text.ts";
-import { createPiece, type Piece } from "./pieces.ts";
-import { type Collector, type FamilySamples, renderSamples } from "./samples.ts";
+import type { Piece } from "./pieces.ts";
+import { type Collector, createSampleRenderer, type FamilySamples, type RenderSamples } from "./samples.ts";
 
 export interface CollectorGroupParts {
   readonly group: CompatibleGroup;
@@ -35,6 +35,7 @@ export interface CollectorGroup {
 export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup {
   let last: Collection | undefined;
   let isUnderWay = false;
+  const renderers = new Map<ExpositionFormat, RenderSamples>();
   const collect = async (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
     isUnderWay = true;
     try {
@@ -61,9 +62,10 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
       const { families, rendered } = collected(snapshot);
       const known = rendered.get(format);
       if (known !== undefined) return known;
-      const { text, written, dropped } = renderSamples(await families, format, parts.maxSeries());
+      const render = renderers.get(format) ?? createSampleRenderer(format);
+      renderers.set(format, render);
+      const { pieces, written, dropped } = render(await families, parts.maxSeries());
       parts.onRendered(written, dropped);
-      const pieces = text === "" ? [] : [createPiece(text)];
       rendered.set(format, pieces);
       return pieces;
     },

@@ -3,12 +3,14 @@ import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
 import { familyHead } from "./family-head.ts";
-import { numberText } from "./label-text.ts";
+import { createFigureLines } from "./figure-lines.ts";
+import type { Piece } from "./pieces.ts";
 
 /** One series of a family. */
 export interface Sample {
   /** The inside of its braces, by `labelText` or `createLabelTexts`; empty when it has no labels. */
   readonly labels: string;
+  /** NaN leaves the series out. */
   readonly value: number;
 }
 
@@ -31,33 +33,59 @@ export interface Collector {
 }
 
 export interface RenderedSamples {
-  readonly text: string;
+  readonly pieces: readonly Piece[];
   readonly written: number;
   readonly dropped: number;
 }
 
 /** @param most series that may be written; what is beyond is dropped and counted */
-export function renderSamples(
-  families: readonly FamilySamples[],
-  format: ExpositionFormat,
-  most: number,
-): RenderedSamples {
-  let text = "";
-  let written = 0;
-  let dropped = 0;
-  for (const { family, samples } of mergeFamilies(families)) {
-    let head = familyHead(family, format);
-    for (const { labels, value } of samples) {
-      if (written >= most) {
-        dropped++;
-        continue;
-      }
-      written++;
-      text += `${head}${family.name}${labels === "" ? "" : `{${labels}}`} ${numberText(value)}\n`;
-      head = "";
+export type RenderSamples = (families: readonly FamilySamples[], most: number) => RenderedSamples;
+
+/** Renders families again and again: what is the same as before is the same piece. */
+export function createSampleRenderer(format: ExpositionFormat): RenderSamples {
+  let known = new Map<string, FamilyLines>();
+  return (families, most) => {
+    const pieces: Piece[] = [];
+    const shown = new Map<string, FamilyLines>();
+    let written = 0;
+    let dropped = 0;
+    for (const { family, samples: all } of mergeFamilies(families)) {
+      const samples = all.some(({ value }) => Number.isNaN(value))
+        ? all.filter(({ value }) => !Number.isNaN(value))
+        : all;
+      const room = Math.min(samples.length, Math.max(0, most - written));
+      written += room;
+      dropped += samples.length - room;
+      if (room === 0) continue;
+      const { name } = family;
+      const lines = known.get(name) ?? createFamilyLines(family, format);
+      shown.set(name, lines);
+      pieces.push(...lines(room === samples.length ? samples : samples.slice(0, room)));
     }
-  }
-  return { text, written, dropped };
+    known = shown;
+    return { pieces, written, dropped };
+  };
+}
+
+/** The piece of a family with such samples; none where no sample has a figure. */
+type FamilyLines = (samples: readonly Sample[]) => readonly Piece[];
+
+function createFamilyLines(family: Family, format: ExpositionFormat): FamilyLines {
+  const head = familyHead(family, format);
+  let shown: readonly Sample[] = [];
+  let lines = createFigureLines(0, () => "");
+  const prefixOf = (line: number): string => {
+    const labels = shown[line]?.labels ?? "";
+    return `${line === 0 ? head : ""}${family.name}${labels === "" ? "" : `{${labels}}`} `;
+  };
+  return (samples) => {
+    const isSame =
+      samples.length === shown.length && samples.every(({ labels }, at) => labels === shown[at]?.labels);
+    shown = samples;
+    if (!isSame) lines = createFigureLines(samples.length, prefixOf);
+    const piece = lines.render(Float64Array.from(samples, ({ value }) => value));
+    return piece === undefined ? [] : [piece];
+  };
 }
 
 /** Two collectors can have samples of one family, and a family stands in one place only. */

@@ -18,7 +18,8 @@ import {
   type CadvisorParts,
   createCadvisorCollectors,
 } from "../../agent/metrics/compat/cadvisor/cadvisor-collectors.ts";
-import { type Collector, type FamilySamples, renderSamples } from "../../agent/metrics/samples.ts";
+import { joinPieces } from "../../agent/metrics/pieces.ts";
+import { type Collector, createSampleRenderer, type FamilySamples } from "../../agent/metrics/samples.ts";
 import type { Container, KernelUnits, Snapshot } from "../../agent/model.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
 import { makeTable, type TestProcess } from "../inventory/table.ts";
@@ -169,5 +170,6 @@ export async function collectAll(
 }
 
 export async function expose(collectors: readonly Collector[], snapshot: Snapshot): Promise<string> {
-  return renderSamples(await collectAll(collectors, snapshot), "text", 1e6).text;
+  const { pieces } = createSampleRenderer("text")(await collectAll(collectors, snapshot), 1e6);
+  return joinPieces(pieces).toString();
 }

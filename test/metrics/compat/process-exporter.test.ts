@@ -3,7 +3,8 @@ import path from "node:path";
 import { expect, test } from "@jest/globals";
 import { createNamedProcessCollectors } from "../../../agent/metrics/compat/process-exporter.ts";
 import { seriesOfGroup } from "../../../agent/metrics/compat/process-exporter-families.ts";
-import { type FamilySamples, renderSamples } from "../../../agent/metrics/samples.ts";
+import { joinPieces } from "../../../agent/metrics/pieces.ts";
+import { createSampleRenderer, type FamilySamples } from "../../../agent/metrics/samples.ts";
 import type { NamedGroup, ProportionalMemory, ThreadGroup } from "../../../agent/named-groups.ts";
 import { GroupScene } from "../../inventory/process-groups/scenes.ts";
 import { healthyScene } from "../scenes.ts";
@@ -23,7 +24,8 @@ async function render(
   });
   const families: FamilySamples[] = [];
   for (const collector of collectors) families.push(...(await collector.collect(healthyScene())));
-  return renderSamples(families, "text", 10_000).text.replaceAll('"amd64"', '"ARCH"');
+  const { pieces } = createSampleRenderer("text")(families, 10_000);
+  return joinPieces(pieces).toString().replaceAll('"amd64"', '"ARCH"');
 }
 
 function expectGolden(name: string, text: string): void {
