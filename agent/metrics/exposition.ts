@@ -40,9 +40,8 @@ export interface Exposition {
 }
 
 export function createExposition(parts: ExpositionParts): Exposition {
-  const programTexts = createLabelTexts(programLabels);
-  const containerTexts = createLabelTexts(containerLabels);
-  const infoTexts = createLabelTexts(containerInfo.labels);
+  const labelProgram = createProgramLabels();
+  const labelContainer = createContainerLabels();
   const info = createSeriesBlocks(containerInfo);
   const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const managedTexts = createLabelTexts(managedProgramState.labels);
@@ -70,22 +69,17 @@ export function createExposition(parts: ExpositionParts): Exposition {
       const nameOf = (container: number): string => names[container] ?? "";
       const writer = createWriter(format, maxSeries, folded.length, memo);
       const zombies = countZombies(snapshot);
-      const containers = snapshot.containers.map((container, index) => ({
-        subject: containerSubject(container, zombies[index] ?? 0),
-        text: containerTexts([nameOf(index)]),
-      }));
-      const infos = snapshot.containers.map(({ id, image, runtime }, index) => ({
-        subject: undefined,
-        text: infoTexts([nameOf(index), id, image ?? "", runtime ?? ""]),
-      }));
-      writer.family(containerInfo, info, infos);
+      const containers = snapshot.containers.map((container, index) =>
+        labelContainer(container, nameOf(index), zombies[index] ?? 0),
+      );
+      writer.family(
+        containerInfo,
+        info,
+        containers.map((one) => one.info),
+      );
       for (const { family, blocks } of ofContainers) writer.family(family, blocks, containers);
-      const programs = kept.map((program) => ({
-        subject: program satisfies ProgramTotals,
-        text: programTexts([nameOf(program.container), program.name]),
-      }));
-      if (other !== undefined)
-        programs.push({ subject: other, text: programTexts([otherLabel, otherLabel]) });
+      const programs = kept.map((program) => labelProgram(program, nameOf(program.container)));
+      if (other !== undefined) programs.push(labelProgram(other, otherLabel));
       for (const { family, blocks } of ofPrograms) writer.family(family, blocks, programs);
       const processes = topProcesses(snapshot, parts.topProcesses).map(({ row, program }) => ({
         subject: processSubject(row, snapshot),
@@ -102,6 +96,43 @@ export function createExposition(parts: ExpositionParts): Exposition {
       return writer.end();
     },
   };
+}
+
+/** A program whose figures are the same is the same object in the next snapshot. */
+function createProgramLabels(): (program: ProgramTotals, container: string) => Labelled<ProgramTotals> {
+  const known = new WeakMap<ProgramTotals, Labelled<ProgramTotals> & { readonly container: string }>();
+  const textOf = createLabelTexts(programLabels);
+  return (program, container) => {
+    const last = known.get(program);
+    if (last?.container === container) return last;
+    const labelled = { subject: program, container, text: textOf([container, program.name]) };
+    known.set(program, labelled);
+    return labelled;
+  };
+}
+
+/** A container of which the engine tells nothing new is the same object in the next snapshot. */
+function createContainerLabels(): (container: Container, name: string, zombies: number) => LabelledContainer {
+  const known = new WeakMap<Container, LabelledContainer>();
+  return (container, name, zombies) => {
+    const last = known.get(container);
+    if (last?.name === name && last.subject.zombies === zombies) return last;
+    const { id, image, runtime } = container;
+    const info = labelText(containerInfo.labels, [name, id, image ?? "", runtime ?? ""]);
+    const labelled = {
+      subject: containerSubject(container, zombies),
+      text: labelText(containerLabels, [name]),
+      name,
+      info: { subject: undefined, text: info },
+    };
+    known.set(container, labelled);
+    return labelled;
+  };
+}
+
+interface LabelledContainer extends Labelled<ContainerSubject> {
+  readonly name: string;
+  readonly info: Labelled<undefined>;
 }
 
 /**

@@ -3,8 +3,13 @@ import { createPauses } from "../source/pauses.ts";
 import { combineCrc32, shiftOf } from "./crc32-combine.ts";
 import { joinPieces, lengthOf, type Piece } from "./pieces.ts";
 
-/** Bytes from which a piece is compressed by itself: what is shorter has too little that comes again. */
-const leastAlone = 4 * 1024;
+/**
+ * Bytes of a run, about. Names come again in family after family, so that short runs would become twice as large; in long
+ * ones more is compressed anew for a figure that has changed.
+ */
+const bytesOfRun = 32 * 1024;
+/** Bodies of different numbers of pieces whose division is remembered. */
+const mostDivisions = 16;
 /** What zlib makes of an exposition is smaller by far: it seldom needs a second chunk of output. */
 const leastChunk = 4 * 1024;
 
@@ -33,18 +38,19 @@ interface Deflated {
 }
 
 /**
- * Compresses bodies that are much the same from one time to the next, as one gzip member (RFC 1952). What stays is
- * compressed once, however many bodies it stands in. The rest is compressed here and now: 160 KiB take a quarter of a
- * millisecond, which is less than handing them to another thread.
+ * Compresses bodies that are much the same from one time to the next, as one gzip member (RFC 1952). A run of pieces that
+ * stays is compressed once, however many bodies it stands in. The rest is compressed here and now: 160 KiB take a quarter
+ * of a millisecond, which is less than handing them to another thread.
  * @param monotonicMs milliseconds of a clock that never goes back
  */
 export function createPieceGzip(monotonicMs: () => number): (pieces: readonly Piece[]) => Promise<Buffer> {
   /** By the first piece of the run. */
   const known = new WeakMap<Piece, Deflated>();
+  const divide = createDivision();
   return async (pieces) => {
     const pause = createPauses(monotonicMs);
     const parts: Deflated[] = [];
-    for (const run of splitRuns(pieces)) {
+    for (const run of divide(pieces)) {
       let part = known.get(run[0]);
       if (part === undefined || !areSame(part.run, run)) {
         const wait = pause();
@@ -58,20 +64,38 @@ export function createPieceGzip(monotonicMs: () => number): (pieces: readonly Pi
   };
 }
 
-/** Each large piece by itself, and the small ones that stand between two together. */
-function splitRuns(pieces: readonly Piece[]): readonly Run[] {
-  const runs: Run[] = [];
-  let small: [Piece, ...Piece[]] | undefined;
-  for (const piece of pieces) {
-    if (piece.bytes.length >= leastAlone) {
-      runs.push([piece]);
-      small = undefined;
-    } else if (small === undefined) {
-      small = [piece];
-      runs.push(small);
-    } else small.push(piece);
+/** Divides pieces into runs: as before while there are as many, since a piece that grows would move all that follow. */
+function createDivision(): (pieces: readonly Piece[]) => readonly Run[] {
+  const endsByCount = new Map<number, readonly number[]>();
+  return (pieces) => {
+    let ends = endsByCount.get(pieces.length);
+    if (ends === undefined) {
+      if (endsByCount.size >= mostDivisions) endsByCount.clear();
+      ends = findEnds(pieces);
+      endsByCount.set(pieces.length, ends);
+    }
+    const runs: Run[] = [];
+    let from = 0;
+    for (const end of ends) {
+      const [first, ...rest] = pieces.slice(from, end);
+      if (first !== undefined) runs.push([first, ...rest]);
+      from = end;
+    }
+    return runs;
+  };
+}
+
+/** Behind which piece each run ends. */
+function findEnds(pieces: readonly Piece[]): readonly number[] {
+  const ends: number[] = [];
+  let length = 0;
+  for (const [index, { bytes }] of pieces.entries()) {
+    length += bytes.length;
+    if (length < bytesOfRun && index < pieces.length - 1) continue;
+    ends.push(index + 1);
+    length = 0;
   }
-  return runs;
+  return ends;
 }
 
 function areSame(run: Run, other: Run): boolean {

@@ -9,7 +9,7 @@ import type { Piece } from "./pieces.ts";
  */
 const seriesOfBlock = 128;
 
-/** A subject with the text of its labels, which is the same string while they are the same. */
+/** A subject with the text of its labels. The same object again says that nothing of it has changed. */
 export interface Labelled<S> {
   readonly subject: S;
   readonly text: string;
@@ -56,54 +56,58 @@ function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
   const own = family.readings.map(({ values }) =>
     values.length === 0 ? "" : labelText(family.labels, values),
   );
-  let texts: readonly string[] = [];
+  let shown: readonly Labelled<S>[] = [];
   let figures = new Float64Array(0);
   let lines = createFigureLines(0, () => "");
+  let last: Rendered = { pieces: [], written: 0, dropped: 0 };
 
-  const relabel = (subjects: readonly Labelled<S>[]): void => {
-    const labels = subjects.map(({ text }) => text);
-    texts = labels;
-    figures = new Float64Array(labels.length * own.length);
-    lines = createFigureLines(figures.length, (line) => {
-      const text = labels[Math.floor(line / own.length)] ?? "";
-      return `${family.name}${braced(text, own[line % own.length] ?? "")} `;
-    });
+  const prefixOf = (line: number): string => {
+    const text = shown[Math.floor(line / own.length)]?.text ?? "";
+    return `${family.name}${braced(text, own[line % own.length] ?? "")} `;
   };
-  /** @returns how many series have a figure */
-  const read = (subjects: readonly Labelled<S>[]): number => {
-    let at = 0;
-    let count = 0;
-    for (const { subject } of subjects) {
-      for (const { read } of family.readings) {
-        const figure = read(subject);
-        figures[at++] = figure;
-        if (!Number.isNaN(figure)) count++;
-      }
+  const read = (subject: S, from: number): void => {
+    let at = from;
+    for (const { read } of family.readings) figures[at++] = read(subject);
+  };
+  /** @returns whether something of them may have changed */
+  const take = (subjects: readonly Labelled<S>[]): boolean => {
+    const before = shown;
+    shown = subjects;
+    const isLabelled = before.length === subjects.length && haveSameTexts(before, subjects);
+    if (!isLabelled) {
+      figures = new Float64Array(subjects.length * own.length);
+      lines = createFigureLines(figures.length, prefixOf);
     }
-    return count;
+    let isSame = isLabelled;
+    for (const [index, one] of subjects.entries()) {
+      if (isLabelled && one === before[index]) continue;
+      read(one.subject, index * own.length);
+      isSame = false;
+    }
+    return !isSame;
   };
   return {
     render: (subjects, most) => {
-      const isLabelled =
-        texts.length === subjects.length && subjects.every(({ text }, index) => text === texts[index]);
-      if (!isLabelled) relabel(subjects);
-      const count = read(subjects);
+      const isChanged = take(subjects);
+      // A bound that nothing came up to does not matter.
+      if (!isChanged && last.dropped === 0 && last.written <= most) return last;
+      const count = figures.reduce((sum, figure) => (Number.isNaN(figure) ? sum : sum + 1), 0);
       const written = Math.min(count, Math.max(0, most));
-      if (written < count) dropBehind(figures, written);
-      const piece = lines.render(figures);
-      return { pieces: piece === undefined ? [] : [piece], written, dropped: count - written };
+      const piece = lines.render(written < count ? firstOf(figures, written) : figures);
+      last = { pieces: piece === undefined ? [] : [piece], written, dropped: count - written };
+      return last;
     },
   };
 }
 
-/** Leaves so many of the figures. */
-function dropBehind(figures: Float64Array, most: number): void {
+function haveSameTexts<S>(some: readonly Labelled<S>[], others: readonly Labelled<S>[]): boolean {
+  return some.every((one, index) => one === others[index] || one.text === others[index]?.text);
+}
+
+/** So many of the figures; NaN for the others. */
+function firstOf(figures: Float64Array, most: number): Float64Array {
   let left = most;
-  for (const [at, figure] of figures.entries()) {
-    if (Number.isNaN(figure)) continue;
-    if (left > 0) left--;
-    else figures[at] = Number.NaN;
-  }
+  return figures.map((figure) => (Number.isNaN(figure) || left-- <= 0 ? Number.NaN : figure));
 }
 
 function braced(text: string, label: string): string {
