@@ -104,7 +104,10 @@ export function createProgramSums(
         const container = indexOf.get(program.containerId);
         program.index = container === undefined ? -1 : programs.length;
         if (container === undefined) continue;
-        program.totals ??= toTotals(program, container);
+        if (program.totals === undefined) {
+          program.totals = toTotals(program, container);
+          program.shown = program.totals;
+        }
         programs.push(program.totals);
       }
       const programOf = known?.all === all ? known.programOf : indexMembers(members);
@@ -200,7 +203,11 @@ function countStarts(members: readonly Program[], { table, advance: { newRows } 
   }
 }
 
-function toTotals({ name, gauges, counters, exits, starts }: Program, container: number): ProgramTotals {
+/** What is the same as the last time is the same array: it is old by then, and V8 would have to collect it. */
+function toTotals(
+  { name, gauges, counters, exits, starts, shown }: Program,
+  container: number,
+): ProgramTotals {
   return {
     container,
     name,
@@ -213,9 +220,13 @@ function toTotals({ name, gauges, counters, exits, starts }: Program, container:
     swapBytes: gauges.swapBytes,
     openFiles: gauges.openFiles,
     openFilesWorstRatio: gauges.openFilesWorstRatio,
-    byState: gauges.byState.slice(),
+    byState: copyOf(gauges.byState, shown?.byState),
     oldestStartSeconds: gauges.oldestStartSeconds,
-    exits: exits.slice(),
+    exits: copyOf(exits, shown?.exits),
     starts,
   };
+}
+
+function copyOf(figures: readonly number[], known: readonly number[] | undefined): readonly number[] {
+  return known !== undefined && haveSameElements(known, figures) ? known : figures.slice();
 }

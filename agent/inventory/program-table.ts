@@ -31,6 +31,8 @@ export interface Program {
   isStale: boolean;
   /** As it is shown; undefined: something has changed since. */
   totals: ProgramTotals | undefined;
+  /** As it was shown last. */
+  shown: ProgramTotals | undefined;
   /** Index in the last scan's programs; -1: it is not shown. */
   index: number;
 }
@@ -99,6 +101,7 @@ function newProgram(containerId: string, name: string, units: KernelUnits, nowMs
     rows: [],
     isStale: true,
     totals: undefined,
+    shown: undefined,
     index: -1,
   };
 }

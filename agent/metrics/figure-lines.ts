@@ -1,29 +1,41 @@
 import { numberText } from "./label-text.ts";
 import { createPiece, type Piece } from "./pieces.ts";
 
-/** Lines that end with a figure each, as one piece. */
+/** Lines that end with a figure each, as one piece. At first none has a figure. */
 export interface FigureLines {
+  /** @param figure NaN leaves the line out */
+  set(line: number, figure: number): void;
+  /** How many lines have a figure. */
+  count(): number;
   /**
    * The same piece while the figures are the same. When only some have changed, the others' bytes are copied.
-   * @param figures one for each line; a line whose figure is NaN is left out
+   * @param most lines that may be written: the first ones with a figure
    * @returns undefined when there is no line
    */
-  render(figures: Float64Array): Piece | undefined;
+  render(most: number): Piece | undefined;
 }
 
 /** @param prefixOf a line up to its figure */
-export function createFigureLines(count: number, prefixOf: (line: number) => string): FigureLines {
-  const shown = new Float64Array(count).fill(Number.NaN);
+export function createFigureLines(length: number, prefixOf: (line: number) => string): FigureLines {
+  const figures = new Float64Array(length).fill(Number.NaN);
   /** Where in the piece each figure begins, and its line ends. */
-  const figureAt = new Int32Array(count);
-  const endAt = new Int32Array(count);
+  const figureAt = new Int32Array(length);
+  const endAt = new Int32Array(length);
+  let count = 0;
+  /** Lines of which the figure is another one; for those that have come or gone all is written anew. */
+  let changed: number[] = [];
+  let isWhole = false;
+  let written = 0;
   let piece: Piece | undefined;
 
-  const write = (figures: Float64Array): Piece | undefined => {
+  const write = (most: number): Piece | undefined => {
     let text = "";
     let bytes = 0;
-    for (const [line, figure] of figures.entries()) {
+    let left = most;
+    for (let line = 0; line < length && left > 0; line++) {
+      const figure = figures[line] ?? Number.NaN;
       if (Number.isNaN(figure)) continue;
+      left--;
       const prefix = prefixOf(line);
       const end = `${numberText(figure)}\n`;
       figureAt[line] = bytes + Buffer.byteLength(prefix);
@@ -34,56 +46,63 @@ export function createFigureLines(count: number, prefixOf: (line: number) => str
     return text === "" ? undefined : createPiece(text);
   };
 
-  const patch = (before: Buffer, figures: Float64Array): Piece => {
-    const texts = new Map<number, string>();
-    let length = before.length;
-    for (let line = 0; line < count; line++) {
-      const figure = figures[line] ?? Number.NaN;
-      if (figure === shown[line] || Number.isNaN(figure)) continue;
-      const text = `${numberText(figure)}\n`;
-      texts.set(line, text);
-      length += text.length - ((endAt[line] ?? 0) - (figureAt[line] ?? 0));
-    }
-    const bytes = Buffer.allocUnsafeSlow(length);
+  /** The changed lines, each once and in order, with the text of their figures. */
+  const textsOf = (lines: readonly number[]): ReadonlyMap<number, string> =>
+    new Map(lines.toSorted((a, b) => a - b).map((line) => [line, `${numberText(figures[line] ?? 0)}\n`]));
+
+  const patch = (before: Buffer): Piece => {
+    const texts = textsOf(changed);
+    let grown = 0;
+    for (const [line, text] of texts) grown += text.length - ((endAt[line] ?? 0) - (figureAt[line] ?? 0));
+    const bytes = Buffer.allocUnsafeSlow(before.length + grown);
     /** How far the bytes before are copied, and those after are written. */
-    let [read, written] = [0, 0];
-    let moved = 0;
-    for (let line = 0; line < count; line++) {
-      const text = texts.get(line);
-      const [from, to] = [figureAt[line] ?? 0, endAt[line] ?? 0];
-      figureAt[line] = from + moved;
-      if (text !== undefined) {
-        written += before.copy(bytes, written, read, from);
-        written += bytes.write(text, written, "latin1");
-        read = to;
-        moved = written - read;
-      }
-      endAt[line] = to + moved;
+    let read = 0;
+    let at = 0;
+    for (const [line, text] of texts) {
+      const end = endAt[line] ?? 0;
+      at += before.copy(bytes, at, read, figureAt[line]);
+      at += bytes.write(text, at, "latin1");
+      read = end;
     }
-    before.copy(bytes, written, read);
+    before.copy(bytes, at, read);
+    move(texts);
     return { bytes };
+  };
+  /** Where lines are once these texts stand in them. */
+  const move = (texts: ReadonlyMap<number, string>): void => {
+    let moved = 0;
+    for (let line = 0; line < length; line++) {
+      const from = (figureAt[line] ?? 0) + moved;
+      const text = texts.get(line);
+      if (text !== undefined) moved += text.length - ((endAt[line] ?? 0) - (figureAt[line] ?? 0));
+      figureAt[line] = from;
+      endAt[line] = (endAt[line] ?? 0) + moved;
+    }
   };
 
   return {
-    render: (figures) => {
-      const change = compare(shown, figures);
-      if (change === "none") return piece;
-      piece = change === "figures" && piece !== undefined ? patch(piece.bytes, figures) : write(figures);
-      shown.set(figures);
+    set: (line, figure) => {
+      const before = figures[line] ?? Number.NaN;
+      if (figure === before) return;
+      figures[line] = figure;
+      const wasNone = Number.isNaN(before);
+      const isNone = Number.isNaN(figure);
+      if (wasNone && isNone) return;
+      if (wasNone !== isNone) {
+        count += isNone ? -1 : 1;
+        isWhole = true;
+      } else changed.push(line);
+    },
+    count: () => count,
+    render: (most) => {
+      const wanted = Math.min(count, Math.max(0, most));
+      if (isWhole || wanted !== written || (wanted < count && changed.length > 0) || piece === undefined)
+        piece = write(wanted);
+      else if (changed.length > 0) piece = patch(piece.bytes);
+      written = wanted;
+      isWhole = false;
+      changed = [];
       return piece;
     },
   };
-}
-
-/** Whether all is the same, only figures have changed, or lines have come or gone. */
-function compare(before: Float64Array, now: Float64Array): "none" | "figures" | "lines" {
-  let change: "none" | "figures" = "none";
-  for (let at = 0; at < now.length; at++) {
-    const [old, fresh] = [before[at] ?? Number.NaN, now[at] ?? Number.NaN];
-    if (old === fresh) continue;
-    const [wasNone, isNone] = [Number.isNaN(old), Number.isNaN(fresh)];
-    if (wasNone !== isNone) return "lines";
-    if (!isNone) change = "figures";
-  }
-  return change;
 }

@@ -83,7 +83,8 @@ function createFamilyLines(family: Family, format: ExpositionFormat): FamilyLine
       samples.length === shown.length && samples.every(({ labels }, at) => labels === shown[at]?.labels);
     shown = samples;
     if (!isSame) lines = createFigureLines(samples.length, prefixOf);
-    const piece = lines.render(Float64Array.from(samples, ({ value }) => value));
+    for (let line = 0; line < samples.length; line++) lines.set(line, samples[line]?.value ?? Number.NaN);
+    const piece = lines.render(samples.length);
     return piece === undefined ? [] : [piece];
   };
 }

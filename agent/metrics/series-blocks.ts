@@ -57,7 +57,6 @@ function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
     values.length === 0 ? "" : labelText(family.labels, values),
   );
   let shown: readonly Labelled<S>[] = [];
-  let figures = new Float64Array(0);
   let lines = createFigureLines(0, () => "");
   let last: Rendered = { pieces: [], written: 0, dropped: 0 };
 
@@ -65,23 +64,21 @@ function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
     const text = shown[Math.floor(line / own.length)]?.text ?? "";
     return `${family.name}${braced(text, own[line % own.length] ?? "")} `;
   };
-  const read = (subject: S, from: number): void => {
-    let at = from;
-    for (const { read } of family.readings) figures[at++] = read(subject);
-  };
   /** @returns whether something of them may have changed */
   const take = (subjects: readonly Labelled<S>[]): boolean => {
     const before = shown;
     shown = subjects;
-    const isLabelled = before.length === subjects.length && haveSameTexts(before, subjects);
-    if (!isLabelled) {
-      figures = new Float64Array(subjects.length * own.length);
-      lines = createFigureLines(figures.length, prefixOf);
-    }
+    const isLabelled = haveSameTexts(before, subjects);
+    if (!isLabelled) lines = createFigureLines(subjects.length * own.length, prefixOf);
     let isSame = isLabelled;
-    for (const [index, one] of subjects.entries()) {
-      if (isLabelled && one === before[index]) continue;
-      read(one.subject, index * own.length);
+    let line = 0;
+    for (let index = 0; index < subjects.length; index++) {
+      const one = subjects[index];
+      if (one === undefined || (isLabelled && one === before[index])) {
+        line += own.length;
+        continue;
+      }
+      for (const { read } of family.readings) lines.set(line++, read(one.subject));
       isSame = false;
     }
     return !isSame;
@@ -91,23 +88,22 @@ function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
       const isChanged = take(subjects);
       // A bound that nothing came up to does not matter.
       if (!isChanged && last.dropped === 0 && last.written <= most) return last;
-      const count = figures.reduce((sum, figure) => (Number.isNaN(figure) ? sum : sum + 1), 0);
-      const written = Math.min(count, Math.max(0, most));
-      const piece = lines.render(written < count ? firstOf(figures, written) : figures);
-      last = { pieces: piece === undefined ? [] : [piece], written, dropped: count - written };
+      const piece = lines.render(most);
+      const written = Math.min(lines.count(), Math.max(0, most));
+      last = { pieces: piece === undefined ? [] : [piece], written, dropped: lines.count() - written };
       return last;
     },
   };
 }
 
 function haveSameTexts<S>(some: readonly Labelled<S>[], others: readonly Labelled<S>[]): boolean {
-  return some.every((one, index) => one === others[index] || one.text === others[index]?.text);
-}
-
-/** So many of the figures; NaN for the others. */
-function firstOf(figures: Float64Array, most: number): Float64Array {
-  let left = most;
-  return figures.map((figure) => (Number.isNaN(figure) || left-- <= 0 ? Number.NaN : figure));
+  if (some.length !== others.length) return false;
+  for (let index = 0; index < some.length; index++) {
+    const one = some[index];
+    const other = others[index];
+    if (one !== other && one?.text !== other?.text) return false;
+  }
+  return true;
 }
 
 function braced(text: string, label: string): string {

@@ -73,11 +73,17 @@ function apply(process: TestProcess | undefined, { pid, what, value }: Edit): Te
   }
 }
 
+const settings = fc.record({
+  maxPrograms: fc.constantFrom(2, 1000),
+  recheck: fc.boolean(),
+  children: fc.boolean(),
+});
+
 test("a scan that says what has changed is joined as one that does not", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 12 }), fc.constantFrom(2, 1000), (steps, maxPrograms) => {
+    fc.property(fc.array(step, { maxLength: 12 }), settings, (steps, settings) => {
       const known = [makeContainer("shop", { initPid: 2 }), makeContainer("mail")];
-      const options = { containers: () => known, maxPrograms };
+      const options = { containers: () => known, ...settings };
       const scenes = [new GroupScene({ ...options, read: createReader() }), new GroupScene(options)];
       const processes = new Map<number, TestProcess>();
       for (const pid of [1, 2, 3, 4]) processes.set(pid, { pid, name: "web", command: argv });

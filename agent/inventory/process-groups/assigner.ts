@@ -41,6 +41,8 @@ export interface Assigner {
    * @returns the rows that are members since now
    */
   assign(taken: Taken, before: Taken | undefined, earlier: Int32Array): readonly number[];
+  /** Whether all are decided on for good: the next scans need not be looked at while they show the same lives. */
+  areSettled(taken: Taken): boolean;
   /** For a process that has ended before it was decided on. */
   decideLate(taken: Taken, row: number): Group | null;
 }
@@ -58,21 +60,28 @@ export function createAssigner(parts: AssignerParts, groups: GroupTable): Assign
   };
   const byAncestor = ({ scan, rows }: Taken, row: number, unready: ReadonlySet<number>) =>
     parts.children ? ancestorGroup(scan, rows, row, unready) : null;
+  const isFinal = (group: Group | null | undefined): boolean =>
+    group !== undefined && (group !== null || !parts.recheck);
+  const settledBefore = ({ takenAt }: ObservedScan): number => ticksAt(takenAt - startingMs, parts.units);
   return {
+    areSettled: ({ scan, rows }) => {
+      const settledTicks = settledBefore(scan);
+      return rows.every((group, row) => isFinal(group) && (scan.table.startTicks[row] ?? 0) <= settledTicks);
+    },
     assign: (taken, before, earlier) => {
       const { scan, rows } = taken;
       const joined: number[] = [];
       const unmatched: number[] = [];
       const unready = new Set<number>();
-      const settledTicks = ticksAt(scan.takenAt - startingMs, parts.units);
+      const settledTicks = settledBefore(scan);
       for (let row = 0; row < scan.table.length; row++) {
         const at = earlier[row] ?? -1;
         const known = at === -1 ? undefined : before?.rows[at];
         rows[row] = known;
         const isStarted = (scan.table.startTicks[row] ?? 0) <= settledTicks;
-        if (known !== undefined && isStarted && (known !== null || !parts.recheck)) continue;
+        if (isStarted && isFinal(known)) continue;
         const isSame = known !== undefined && isUnchanged(before?.scan.table, at, scan.table, row);
-        if (isSame && (known !== null || !parts.recheck)) continue;
+        if (isSame && isFinal(known)) continue;
         // An unreadable command line can become readable: the kernel hangs on to it, or the process is gone in a moment.
         if (scan.table.command[row] === null) continue;
         if (known === undefined && before !== undefined && isUnready(scan, row)) {

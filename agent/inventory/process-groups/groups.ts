@@ -50,6 +50,8 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
   const errors = { scanErrors: 0, readErrors: 0, partialErrors: 0 };
   let firstScanMs = Number.NaN;
   let last: Taken | undefined;
+  /** Whether each process of the last scan stays in its group as long as it lives. */
+  let isSettled = false;
 
   /** All that it has used, unless it is older than the agent's first scan. */
   const bookPast = (group: Group, { table }: ObservedScan, row: number): void => {
@@ -68,8 +70,11 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
     if (group !== null) bookPast(group, taken.scan, row);
     return group;
   };
-  const keepDeparted = (before: Taken, earlier: Int32Array): void => {
+  const ageDeparted = (): void => {
     for (const [pid, one] of departed) if (--one.scans <= 0) departed.delete(pid);
+  };
+  const keepDeparted = (before: Taken, earlier: Int32Array): void => {
+    ageDeparted();
     const stays = new Uint8Array(before.rows.length);
     for (const row of earlier) if (row !== -1) stays[row] = 1;
     const { pid, startTicks } = before.scan.table;
@@ -79,24 +84,34 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
         departed.set(pid[row] ?? 0, { startTicks: startTicks[row] ?? 0, group, scans: keptScans });
     }
   };
+  /** The same lives as before, each in its group for good. */
+  const goOn = ({ rows }: Taken, scan: ObservedScan, changed: ArrayLike<number>): void => {
+    ageDeparted();
+    last = { scan, rows };
+    addAdvance(last, [], changed);
+  };
+  const regroup = (scan: ObservedScan, before: Taken | undefined): void => {
+    if (before === undefined) firstScanMs = scan.takenAt;
+    const earlier = matchRows(before?.scan.table, scan.table);
+    const taken: Taken = { scan, rows: new Array(scan.table.length).fill(undefined) };
+    if (before !== undefined) keepDeparted(before, earlier);
+    const joined = assigner.assign(taken, before, earlier);
+    addAdvance(taken, joined, scan.changes?.rows);
+    for (const row of joined) {
+      const group = taken.rows[row];
+      if (group) bookPast(group, scan, row);
+    }
+    countMembers(taken, before);
+    isSettled = assigner.areSettled(taken);
+    last = taken;
+  };
   return {
     observe: (scan) => {
-      const before = last;
-      if (before === undefined) firstScanMs = scan.takenAt;
-      const earlier = matchRows(before?.scan.table, scan.table);
-      const taken: Taken = { scan, rows: new Array(scan.table.length).fill(undefined) };
-      if (before !== undefined) keepDeparted(before, earlier);
-      const joined = assigner.assign(taken, before, earlier);
-      addAdvance(taken, joined, scan.changes?.rows);
-      for (const row of joined) {
-        const group = taken.rows[row];
-        if (group) bookPast(group, scan, row);
-      }
-      countMembers(taken, before);
+      if (last !== undefined && isSettled && scan.changes !== undefined) goOn(last, scan, scan.changes.rows);
+      else regroup(scan, last);
       groups.sweep(scan.takenAt);
       for (const { where, count } of scan.problems)
         if (where === "/proc/PID/stat") errors.readErrors += count;
-      last = taken;
     },
     ended: (pid, startTicks, added) => {
       const row = last === undefined ? -1 : findRow(last.scan.table, pid, startTicks);

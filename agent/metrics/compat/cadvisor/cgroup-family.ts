@@ -7,13 +7,12 @@ import type { CgroupSubject, CgroupSubjects } from "./cgroup-subjects.ts";
 /** The values of the labels besides those of the subject, and the figure. */
 type Reading = readonly [values: readonly string[], value: number];
 
-/** A family that every cgroup has a part in; its labels are those besides the subject's. */
-export interface CgroupFamily extends Family {
-  /** NaN leaves the series out. */
-  readonly read: (subject: CgroupSubject) => readonly Reading[];
-}
-
-const noValues: readonly string[] = [];
+/** A family that every cgroup has a part in; its labels are those besides the subject's. NaN leaves a series out. */
+export type CgroupFamily = Family &
+  (
+    | { readonly readOne: (subject: CgroupSubject) => number | undefined }
+    | { readonly readAll: (subject: CgroupSubject) => readonly Reading[] }
+  );
 
 /** One series for each cgroup; undefined and NaN leave it out. */
 export function figure(
@@ -22,7 +21,7 @@ export function figure(
   help: string,
   read: (subject: CgroupSubject) => number | undefined,
 ): CgroupFamily {
-  return { name, type, help, labels: [], read: (subject) => [[noValues, read(subject) ?? Number.NaN]] };
+  return { name, type, help, labels: [], readOne: read };
 }
 
 /** Any number of series for each cgroup. */
@@ -31,9 +30,9 @@ export function figures(
   type: MetricType,
   help: string,
   labels: readonly string[],
-  read: CgroupFamily["read"],
+  read: (subject: CgroupSubject) => readonly Reading[],
 ): CgroupFamily {
-  return { name, type, help, labels, read };
+  return { name, type, help, labels, readAll: read };
 }
 
 export function sampleAll(
@@ -43,13 +42,17 @@ export function sampleAll(
   return families.map((family) => ({ family, samples: samplesOf(family, subjects) }));
 }
 
-function samplesOf({ labels, read }: CgroupFamily, subjects: readonly CgroupSubject[]): readonly Sample[] {
+function samplesOf(family: CgroupFamily, subjects: readonly CgroupSubject[]): readonly Sample[] {
   const samples: Sample[] = [];
   for (const subject of subjects) {
-    for (const [values, value] of read(subject)) {
+    if ("readOne" in family) {
+      const value = family.readOne(subject) ?? Number.NaN;
+      if (!Number.isNaN(value)) samples.push({ labels: subject.labels, value });
+      continue;
+    }
+    for (const [values, value] of family.readAll(subject)) {
       if (Number.isNaN(value)) continue;
-      const text = values.length === 0 ? subject.labels : `${subject.labels},${labelText(labels, values)}`;
-      samples.push({ labels: text, value });
+      samples.push({ labels: `${subject.labels},${labelText(family.labels, values)}`, value });
     }
   }
   return samples;
