@@ -17,7 +17,7 @@ import {
 } from "./families.ts";
 import { familyHead } from "./family-head.ts";
 import { createLabelTexts, labelText } from "./label-text.ts";
-import { createPieceMemo, type Piece } from "./pieces.ts";
+import { createPiece, createPieceMemo, type Piece, type PieceMemo } from "./pieces.ts";
 import { createProgramFold } from "./program-fold.ts";
 import { createSeriesBlocks, type Labelled, type SeriesBlocks } from "./series-blocks.ts";
 import { type Folded, otherLabel } from "./smallest-fold.ts";
@@ -40,8 +40,8 @@ export interface Exposition {
 }
 
 export function createExposition(parts: ExpositionParts): Exposition {
-  const labelProgram = createProgramLabels();
-  const labelContainer = createContainerLabels();
+  const labelPrograms = createProgramLabels();
+  const labelContainers = createContainerLabels();
   const info = createSeriesBlocks(containerInfo);
   const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const managedTexts = createLabelTexts(managedProgramState.labels);
@@ -49,6 +49,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
   const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const memo = createPieceMemo();
+  const heads = { text: createHeads("text"), openmetrics: createHeads("openmetrics") };
   const fold = createProgramFold();
   let last:
     | { readonly snapshot: Snapshot; readonly maxSeries: number; readonly folded: Folded<ProgramTotals> }
@@ -67,19 +68,17 @@ export function createExposition(parts: ExpositionParts): Exposition {
       const { kept, other, folded } = foldOnce(snapshot, maxSeries);
       const names = distinctLabels(snapshot.containers, other === undefined ? [] : [otherLabel]);
       const nameOf = (container: number): string => names[container] ?? "";
-      const writer = createWriter(format, maxSeries, folded.length, memo);
-      const zombies = countZombies(snapshot);
-      const containers = snapshot.containers.map((container, index) =>
-        labelContainer(container, nameOf(index), zombies[index] ?? 0),
-      );
+      const writer = createWriter(format, maxSeries, folded.length, { memo, headOf: heads[format] });
+      const containers = labelContainers(snapshot.containers, names, countZombies(snapshot));
       writer.family(
         containerInfo,
         info,
         containers.map((one) => one.info),
       );
       for (const { family, blocks } of ofContainers) writer.family(family, blocks, containers);
-      const programs = kept.map((program) => labelProgram(program, nameOf(program.container)));
-      if (other !== undefined) programs.push(labelProgram(other, otherLabel));
+      const programs = labelPrograms(other === undefined ? kept : [...kept, other], (program) =>
+        program === other ? otherLabel : nameOf(program.container),
+      );
       for (const { family, blocks } of ofPrograms) writer.family(family, blocks, programs);
       const processes = topProcesses(snapshot, parts.topProcesses).map(({ row, program }) => ({
         subject: processSubject(row, snapshot),
@@ -98,39 +97,57 @@ export function createExposition(parts: ExpositionParts): Exposition {
   };
 }
 
-/** A program whose figures are the same is the same object in the next snapshot. */
-function createProgramLabels(): (program: ProgramTotals, container: string) => Labelled<ProgramTotals> {
-  const known = new WeakMap<ProgramTotals, Labelled<ProgramTotals> & { readonly container: string }>();
-  const textOf = createLabelTexts(programLabels);
-  return (program, container) => {
-    const last = known.get(program);
-    if (last?.container === container) return last;
-    const labelled = { subject: program, container, text: textOf([container, program.name]) };
-    known.set(program, labelled);
-    return labelled;
+/** A program whose figures are the same is the same object in the next snapshot, and mostly in the same place. */
+function createProgramLabels(): (
+  programs: readonly ProgramTotals[],
+  containerOf: (program: ProgramTotals) => string,
+) => readonly LabelledProgram[] {
+  let last: readonly LabelledProgram[] = [];
+  return (programs, containerOf) => {
+    last = programs.map((program, index) => {
+      const container = containerOf(program);
+      const before = last[index];
+      if (before?.container !== container || before.subject.name !== program.name)
+        return { subject: program, container, text: labelText(programLabels, [container, program.name]) };
+      return before.subject === program ? before : { subject: program, container, text: before.text };
+    });
+    return last;
   };
 }
 
+interface LabelledProgram extends Labelled<ProgramTotals> {
+  readonly container: string;
+}
+
 /** A container of which the engine tells nothing new is the same object in the next snapshot. */
-function createContainerLabels(): (container: Container, name: string, zombies: number) => LabelledContainer {
-  const known = new WeakMap<Container, LabelledContainer>();
-  return (container, name, zombies) => {
-    const last = known.get(container);
-    if (last?.name === name && last.subject.zombies === zombies) return last;
-    const { id, image, runtime } = container;
-    const info = labelText(containerInfo.labels, [name, id, image ?? "", runtime ?? ""]);
-    const labelled = {
-      subject: containerSubject(container, zombies),
-      text: labelText(containerLabels, [name]),
-      name,
-      info: { subject: undefined, text: info },
-    };
-    known.set(container, labelled);
-    return labelled;
+function createContainerLabels(): (
+  containers: readonly Container[],
+  names: readonly string[],
+  zombies: readonly number[],
+) => readonly LabelledContainer[] {
+  let last: readonly LabelledContainer[] = [];
+  return (containers, names, zombies) => {
+    last = containers.map((container, index) => {
+      const [name, count] = [names[index] ?? "", zombies[index] ?? 0];
+      const before = last[index];
+      if (before?.container === container && before.name === name && before.subject.zombies === count)
+        return before;
+      const { id, image, runtime } = container;
+      const info = labelText(containerInfo.labels, [name, id, image ?? "", runtime ?? ""]);
+      return {
+        subject: containerSubject(container, count),
+        text: labelText(containerLabels, [name]),
+        container,
+        name,
+        info: { subject: undefined, text: info },
+      };
+    });
+    return last;
   };
 }
 
 interface LabelledContainer extends Labelled<ContainerSubject> {
+  readonly container: Container;
   readonly name: string;
   readonly info: Labelled<undefined>;
 }
@@ -146,12 +163,22 @@ function seriesBeside({ containers, managed }: Snapshot, topProcesses: number, m
   return ofContainers + ofProcesses + Math.min(managed.length, Math.floor(maxSeries / 10)) + 2;
 }
 
+/** What stands before the series of a family: the same piece each time. */
+function createHeads(format: ExpositionFormat): (family: Family) => Piece {
+  const known = new Map<Family, Piece>();
+  return (family) => {
+    const head = known.get(family) ?? createPiece(familyHead(family, format));
+    known.set(family, head);
+    return head;
+  };
+}
+
 /** Puts families one behind the other, within the bound on series. */
 function createWriter(
   format: ExpositionFormat,
   maxSeries: number,
   folded: number,
-  memo: ReturnType<typeof createPieceMemo>,
+  { memo, headOf }: { readonly memo: PieceMemo; readonly headOf: (family: Family) => Piece },
 ): {
   family<S>(family: Family, blocks: SeriesBlocks<S>, subjects: readonly Labelled<S>[]): void;
   end(): readonly Piece[];
@@ -162,7 +189,7 @@ function createWriter(
   let dropped = 0;
   return {
     family: (family, blocks, subjects) => {
-      pieces.push(memo(`${format} ${family.name}`, familyHead(family, format)));
+      pieces.push(headOf(family));
       const rendered = blocks.render(subjects, left);
       pieces.push(...rendered.pieces);
       left -= rendered.written;

@@ -8,7 +8,9 @@ export function createPiece(text: string): Piece {
 }
 
 /** Gives the piece of a place again while its text is the same. */
-export function createPieceMemo(): (place: string, text: string) => Piece {
+export type PieceMemo = (place: string, text: string) => Piece;
+
+export function createPieceMemo(): PieceMemo {
   const known = new Map<string, { readonly text: string; readonly piece: Piece }>();
   return (place, text) => {
     const last = known.get(place);
