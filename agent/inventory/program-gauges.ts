@@ -1,5 +1,25 @@
 import { type KernelUnits, type ProcessTable, processState, processStates, startedAtMs } from "../model.ts";
 
+/** The columns that gauges are sums of; a rate is no column, and is summed each time. */
+const gaugeColumns = [
+  "threads",
+  "residentBytes",
+  "virtualBytes",
+  "swapBytes",
+  "openFiles",
+  "openFilesLimit",
+  "state",
+  "startTicks",
+] as const satisfies readonly (keyof ProcessTable)[];
+
+/** Columns of which some figures are others than in the table before. */
+export type ChangedColumns = ReadonlySet<(typeof gaugeColumns)[number]>;
+
+/** @param before what is the same in both is the same array; undefined: all have changed */
+export function changedColumns(before: ProcessTable | undefined, table: ProcessTable): ChangedColumns {
+  return new Set(gaugeColumns.filter((name) => before?.[name] !== table[name]));
+}
+
 /** The figures of a program that are summed anew at each scan; NaN while no member's could be read. */
 export interface ProgramGauges {
   processes: number;
@@ -13,9 +33,6 @@ export interface ProgramGauges {
   oldestStartSeconds: number;
   /** Members per state, in the order of `processStates`. */
   readonly byState: number[];
-  clear(): void;
-  /** @param cpuCores of the row; NaN for a process seen once */
-  add(table: ProcessTable, row: number, cpuCores: number): void;
 }
 
 /** Character code of the kernel's letter → index into `processStates`. */
@@ -23,8 +40,8 @@ const stateIndex = Uint8Array.from({ length: 128 }, (_, letter) =>
   processStates.indexOf(processState(letter)),
 );
 
-export function createGauges(units: KernelUnits): ProgramGauges {
-  const gauges: ProgramGauges = {
+export function createGauges(): ProgramGauges {
+  return {
     processes: 0,
     threads: 0,
     cpuCores: 0,
@@ -35,39 +52,75 @@ export function createGauges(units: KernelUnits): ProgramGauges {
     openFilesWorstRatio: Number.NaN,
     oldestStartSeconds: Number.NaN,
     byState: processStates.map(() => 0),
-    clear: () => {
-      gauges.processes = 0;
-      gauges.threads = 0;
-      gauges.cpuCores = 0;
-      gauges.residentBytes = 0;
-      gauges.virtualBytes = 0;
-      gauges.swapBytes = Number.NaN;
-      gauges.openFiles = Number.NaN;
-      gauges.openFilesWorstRatio = Number.NaN;
-      gauges.oldestStartSeconds = Number.NaN;
-      gauges.byState.fill(0);
-    },
-    add: (table, row, cpuCores) => {
-      gauges.processes++;
-      gauges.threads += table.threads[row] ?? 0;
-      gauges.residentBytes += table.residentBytes[row] ?? 0;
-      gauges.virtualBytes += table.virtualBytes[row] ?? 0;
-      gauges.swapBytes = plus(gauges.swapBytes, table.swapBytes[row] ?? Number.NaN);
-      gauges.openFiles = plus(gauges.openFiles, table.openFiles[row] ?? Number.NaN);
-      if (!Number.isNaN(cpuCores)) gauges.cpuCores += cpuCores;
-      const ratio = (table.openFiles[row] ?? Number.NaN) / (table.openFilesLimit[row] ?? Number.NaN);
-      if (!(ratio <= gauges.openFilesWorstRatio) && !Number.isNaN(ratio)) gauges.openFilesWorstRatio = ratio;
-      const state = stateIndex[table.state[row] ?? 0] ?? processStates.length - 1;
-      gauges.byState[state] = (gauges.byState[state] ?? 0) + 1;
-      const started = startedAtMs(table.startTicks[row] ?? 0, units) / 1000;
-      if (!(started >= gauges.oldestStartSeconds)) gauges.oldestStartSeconds = started;
-    },
   };
-  return gauges;
+}
+
+/**
+ * Sums the members' figures, column by column; of columns that have not changed the sums stay.
+ * @param cpuCores by row; NaN for a process seen once
+ */
+export function sumGauges(
+  gauges: ProgramGauges,
+  rows: readonly number[],
+  { table, cpuCores }: { readonly table: ProcessTable; readonly cpuCores: Float64Array },
+  changed: ChangedColumns,
+  units: KernelUnits,
+): void {
+  gauges.processes = rows.length;
+  gauges.cpuCores = zeroFor(sumReadable(cpuCores, rows));
+  if (changed.has("threads")) gauges.threads = sumAll(table.threads, rows);
+  if (changed.has("residentBytes")) gauges.residentBytes = sumAll(table.residentBytes, rows);
+  if (changed.has("virtualBytes")) gauges.virtualBytes = sumAll(table.virtualBytes, rows);
+  if (changed.has("swapBytes")) gauges.swapBytes = sumReadable(table.swapBytes, rows);
+  if (changed.has("openFiles")) gauges.openFiles = sumReadable(table.openFiles, rows);
+  if (changed.has("openFiles") || changed.has("openFilesLimit"))
+    gauges.openFilesWorstRatio = worstRatio(table, rows);
+  if (changed.has("state")) countStates(gauges.byState, table.state, rows);
+  if (changed.has("startTicks")) gauges.oldestStartSeconds = oldestStart(table, rows, units);
+}
+
+function sumAll(figures: ArrayLike<number>, rows: readonly number[]): number {
+  let sum = 0;
+  for (let at = 0; at < rows.length; at++) sum += figures[rows[at] ?? -1] ?? 0;
+  return sum;
 }
 
 /** NaN stands for "none readable yet": it gives way to the first figure. */
-function plus(sum: number, figure: number): number {
-  if (Number.isNaN(figure)) return sum;
-  return Number.isNaN(sum) ? figure : sum + figure;
+function sumReadable(figures: ArrayLike<number>, rows: readonly number[]): number {
+  let sum = Number.NaN;
+  for (let at = 0; at < rows.length; at++) {
+    const figure = figures[rows[at] ?? -1] ?? Number.NaN;
+    if (!Number.isNaN(figure)) sum = Number.isNaN(sum) ? figure : sum + figure;
+  }
+  return sum;
+}
+
+function zeroFor(sum: number): number {
+  return Number.isNaN(sum) ? 0 : sum;
+}
+
+function worstRatio({ openFiles, openFilesLimit }: ProcessTable, rows: readonly number[]): number {
+  let worst = Number.NaN;
+  for (const row of rows) {
+    const ratio = (openFiles[row] ?? Number.NaN) / (openFilesLimit[row] ?? Number.NaN);
+    if (!(ratio <= worst) && !Number.isNaN(ratio)) worst = ratio;
+  }
+  return worst;
+}
+
+function countStates(counts: number[], states: ArrayLike<number>, rows: readonly number[]): void {
+  counts.fill(0);
+  for (const row of rows) {
+    const state = stateIndex[states[row] ?? 0] ?? processStates.length - 1;
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+}
+
+function oldestStart({ startTicks }: ProcessTable, rows: readonly number[], units: KernelUnits): number {
+  let oldest = Number.NaN;
+  for (const row of rows) {
+    const started = startedAtMs(startTicks[row] ?? 0, units) / 1000;
+    if (!(started >= oldest)) oldest = started;
+  }
+  return oldest;
 }

@@ -12,6 +12,7 @@ import type { TableChanges } from "../source/process-source.ts";
 import { haveSameElements } from "../source/same-elements.ts";
 import { addFigure, addUsed, toUsage } from "./counter-sums.ts";
 import { type Advance, type CounterFigures, sameRows } from "./life-counters.ts";
+import { changedColumns, sumGauges } from "./program-gauges.ts";
 import { createProgramTable, type Program } from "./program-table.ts";
 
 export interface SumsInput {
@@ -46,7 +47,7 @@ export interface ProgramSums {
 }
 
 /** What the members of programs were found by, and them. */
-interface Membership extends Pick<SumsInput, "containers" | "containerOf" | "names" | "cpuCores"> {
+interface Membership extends Pick<SumsInput, "table" | "containers" | "containerOf" | "names" | "cpuCores"> {
   /** Row → program. */
   readonly members: readonly Program[];
   /** Container → its index in `containers`. */
@@ -64,7 +65,7 @@ export function createProgramSums(
   units: KernelUnits,
   maxPrograms: number,
 ): { advance(input: SumsInput): ProgramSums; ended(member: EndedMember, nowMs: number): void } {
-  const table = createProgramTable(units, maxPrograms);
+  const table = createProgramTable(maxPrograms);
   let last: Membership | undefined;
   const regroup = (input: SumsInput): readonly Program[] => {
     for (const program of table.all()) {
@@ -92,8 +93,13 @@ export function createProgramSums(
         known === undefined ? sameRows(members.length) : (input.changes?.rows ?? []),
       );
       if (last !== undefined) countStarts(members, input);
+      const changed = changedColumns(known?.table, input.table);
       for (const program of table.all()) {
-        if (program.isStale) sumGauges(program, input);
+        if (program.isStale) {
+          sumGauges(program.gauges, program.rows, input, changed, units);
+          program.isStale = false;
+          program.totals = undefined;
+        }
         if (program.gauges.processes > 0) program.lastSeenMs = input.nowMs;
       }
       const indexOf = known?.indexOf ?? indexContainers(input.containers);
@@ -113,6 +119,7 @@ export function createProgramSums(
       const programOf = known?.all === all ? known.programOf : indexMembers(members);
       const { containers, containerOf, names, cpuCores } = input;
       last = {
+        table: input.table,
         containers,
         containerOf,
         names,
@@ -156,14 +163,6 @@ function markStale({ members, cpuCores }: Membership, input: SumsInput): void {
 function markRow(members: readonly Program[], row: number): void {
   const program = members[row];
   if (program !== undefined) program.isStale = true;
-}
-
-function sumGauges(program: Program, { table, cpuCores }: SumsInput): void {
-  const { gauges, rows } = program;
-  gauges.clear();
-  for (const row of rows) gauges.add(table, row, cpuCores[row] ?? Number.NaN);
-  program.isStale = false;
-  program.totals = undefined;
 }
 
 /** The host's own programs are of the container "". */

@@ -1,4 +1,4 @@
-import { counterColumns, exitReasons, type KernelUnits, type ProgramTotals } from "../model.ts";
+import { counterColumns, exitReasons, type ProgramTotals } from "../model.ts";
 import { createGauges, type ProgramGauges } from "./program-gauges.ts";
 import { isStarting } from "./programs.ts";
 
@@ -47,7 +47,7 @@ export interface ProgramTable {
   sweep(present: ReadonlyMap<string, unknown>, nowMs: number): void;
 }
 
-export function createProgramTable(units: KernelUnits, maxPrograms: number): ProgramTable {
+export function createProgramTable(maxPrograms: number): ProgramTable {
   const byContainer = new Map<string, Map<string, Program>>();
   let count = 0;
   let all: readonly Program[] | undefined;
@@ -60,7 +60,7 @@ export function createProgramTable(units: KernelUnits, maxPrograms: number): Pro
     const found = own.get(name);
     if (found !== undefined) return found;
     if (count >= maxPrograms && name !== otherProgram) return get(containerId, otherProgram, nowMs);
-    const made = newProgram(containerId, name, units, nowMs);
+    const made = newProgram(containerId, name, nowMs);
     own.set(name, made);
     count++;
     all = undefined;
@@ -88,13 +88,13 @@ export function createProgramTable(units: KernelUnits, maxPrograms: number): Pro
   };
 }
 
-function newProgram(containerId: string, name: string, units: KernelUnits, nowMs: number): Program {
+function newProgram(containerId: string, name: string, nowMs: number): Program {
   return {
     containerId,
     name,
     // CPU time can always be read.
     counters: Float64Array.from(counterColumns, (column) => (column.endsWith("Seconds") ? 0 : Number.NaN)),
-    gauges: createGauges(units),
+    gauges: createGauges(),
     exits: exitReasons.map(() => 0),
     starts: 0,
     lastSeenMs: nowMs,

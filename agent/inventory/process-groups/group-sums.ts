@@ -1,5 +1,6 @@
 import type { KernelUnits, ProcessTable } from "../../model.ts";
 import { groupStateOf, groupStates, type NamedGroup } from "../../named-groups.ts";
+import { haveSameElements } from "../../source/same-elements.ts";
 import { toUsage } from "../counter-sums.ts";
 import type { Group, GroupRows } from "./group-table.ts";
 
@@ -19,20 +20,134 @@ interface Gauges {
   readonly states: Float64Array;
 }
 
-/** Sums the members of the last scan; called when somebody asks, unlike the counters. */
-export function sumGroups(
+/** Sums the members of a scan by groups. */
+export type SumGroups = (
   table: ProcessTable,
   rows: GroupRows,
   shown: readonly Group[],
-  units: KernelUnits,
-): readonly NamedGroup[] {
-  for (const [place, group] of shown.entries()) group.place = place;
-  const gauges = createGauges(shown.length);
-  for (let row = 0; row < rows.length; row++) {
+) => readonly NamedGroup[];
+
+/** Called when somebody asks, unlike the counters. Of columns that are the same as the last time the sums stay. */
+export function createGroupSums(units: KernelUnits): SumGroups {
+  let last: Summed | undefined;
+  return (table, rows, shown) => {
+    for (const [place, group] of shown.entries()) group.place = place;
+    const places = placesOf(rows);
+    const isSame = last?.length === shown.length && haveSameElements(last.places, places);
+    const gauges = sumColumns(table, places, shown.length, isSame ? last : undefined);
+    last = { columns: columnsOf(table), places, length: shown.length, gauges };
+    return shown.map((group, place) => toNamedGroup(group, place, gauges, units));
+  };
+}
+
+/** What gauges are sums of. */
+type Columns = Pick<
+  ProcessTable,
+  | "threads"
+  | "residentBytes"
+  | "virtualBytes"
+  | "swapBytes"
+  | "openFiles"
+  | "openFilesLimit"
+  | "startTicks"
+  | "state"
+>;
+
+/** Of a table no more is held on to. */
+function columnsOf(table: ProcessTable): Columns {
+  const { threads, residentBytes, virtualBytes, swapBytes, openFiles, openFilesLimit, startTicks, state } =
+    table;
+  return { threads, residentBytes, virtualBytes, swapBytes, openFiles, openFilesLimit, startTicks, state };
+}
+
+interface Summed {
+  readonly columns: Columns;
+  /** Row → the group's place, or -1. */
+  readonly places: Int32Array;
+  /** How many groups. */
+  readonly length: number;
+  readonly gauges: Gauges;
+}
+
+function placesOf(rows: GroupRows): Int32Array {
+  const places = new Int32Array(rows.length).fill(-1);
+  for (let row = 0; row < places.length; row++) {
     const group = rows[row];
-    if (group) addRow(gauges, (group.into ?? group).place, table, row);
+    if (group) places[row] = (group.into ?? group).place;
   }
-  return shown.map((group, place) => toNamedGroup(group, place, gauges, units));
+  return places;
+}
+
+/** @param before the same members in the same places */
+function sumColumns(
+  table: ProcessTable,
+  places: Int32Array,
+  length: number,
+  before: Summed | undefined,
+): Gauges {
+  const isSame = (...columns: readonly (keyof Columns)[]): boolean =>
+    columns.every((name) => before?.columns[name] === table[name]);
+  const keep = (
+    name: keyof Gauges,
+    columns: readonly (keyof Columns)[],
+    sum: () => Float64Array,
+  ): Float64Array => (before !== undefined && isSame(...columns) ? before.gauges[name] : sum());
+  const sumOf = (column: ArrayLike<number>, start: number): Float64Array => {
+    const sums = new Float64Array(length).fill(start);
+    for (let row = 0; row < places.length; row++) {
+      const place = places[row] ?? -1;
+      if (place !== -1) add(sums, place, column[row] ?? Number.NaN);
+    }
+    return sums;
+  };
+  return {
+    processes: keep("processes", [], () => countPlaces(places, length)),
+    threads: keep("threads", ["threads"], () => sumOf(table.threads, 0)),
+    residentBytes: keep("residentBytes", ["residentBytes"], () => sumOf(table.residentBytes, 0)),
+    virtualBytes: keep("virtualBytes", ["virtualBytes"], () => sumOf(table.virtualBytes, 0)),
+    swapBytes: keep("swapBytes", ["swapBytes"], () => sumOf(table.swapBytes, Number.NaN)),
+    openFiles: keep("openFiles", ["openFiles"], () => sumOf(table.openFiles, Number.NaN)),
+    worstRatio: keep("worstRatio", ["openFiles", "openFilesLimit"], () => worstRatios(table, places, length)),
+    oldestTicks: keep("oldestTicks", ["startTicks"], () => oldestTicks(table, places, length)),
+    states: keep("states", ["state"], () => countStates(table, places, length)),
+  };
+}
+
+function countPlaces(places: Int32Array, length: number): Float64Array {
+  const counts = new Float64Array(length);
+  for (const place of places) if (place !== -1) add(counts, place, 1);
+  return counts;
+}
+
+function worstRatios({ openFiles, openFilesLimit }: ProcessTable, places: Int32Array, length: number) {
+  const worst = new Float64Array(length).fill(Number.NaN);
+  for (let row = 0; row < places.length; row++) {
+    const place = places[row] ?? -1;
+    const ratio = (openFiles[row] ?? Number.NaN) / (openFilesLimit[row] ?? Number.NaN);
+    if (place !== -1 && !Number.isNaN(ratio) && !(ratio <= (worst[place] ?? 0))) worst[place] = ratio;
+  }
+  return worst;
+}
+
+function oldestTicks({ startTicks }: ProcessTable, places: Int32Array, length: number): Float64Array {
+  const oldest = new Float64Array(length).fill(Number.NaN);
+  for (let row = 0; row < places.length; row++) {
+    const place = places[row] ?? -1;
+    const ticks = startTicks[row] ?? 0;
+    if (place !== -1 && !(ticks >= (oldest[place] ?? 0))) oldest[place] = ticks;
+  }
+  return oldest;
+}
+
+/** Group by group, each with a count for each of `groupStates`. */
+function countStates(table: ProcessTable, places: Int32Array, length: number): Float64Array {
+  const counts = new Float64Array(length * groupStates.length);
+  for (let row = 0; row < places.length; row++) {
+    const place = places[row] ?? -1;
+    const state = stateOfLetter[table.state[row] ?? 0] ?? groupStates.length - 1;
+    if (place !== -1) add(counts, place * groupStates.length + state, 1);
+  }
+  return counts;
 }
 
 /** Members of which a figure could not be read, for want of rights. */
@@ -43,38 +158,6 @@ export function countUnreadable(table: ProcessTable, rows: GroupRows): number {
     if (Number.isNaN(table.readBytes[row]) || Number.isNaN(table.openFiles[row])) count++;
   }
   return count;
-}
-
-function createGauges(length: number): Gauges {
-  const zeros = (): Float64Array => new Float64Array(length);
-  const blanks = (): Float64Array => new Float64Array(length).fill(Number.NaN);
-  return {
-    processes: zeros(),
-    threads: zeros(),
-    residentBytes: zeros(),
-    virtualBytes: zeros(),
-    swapBytes: blanks(),
-    openFiles: blanks(),
-    worstRatio: blanks(),
-    oldestTicks: blanks(),
-    states: new Float64Array(length * groupStates.length),
-  };
-}
-
-function addRow(gauges: Gauges, at: number, table: ProcessTable, row: number): void {
-  add(gauges.processes, at, 1);
-  add(gauges.threads, at, table.threads[row] ?? 0);
-  add(gauges.residentBytes, at, table.residentBytes[row] ?? 0);
-  add(gauges.virtualBytes, at, table.virtualBytes[row] ?? 0);
-  add(gauges.swapBytes, at, table.swapBytes[row] ?? Number.NaN);
-  const openFiles = table.openFiles[row] ?? Number.NaN;
-  add(gauges.openFiles, at, openFiles);
-  const ratio = openFiles / (table.openFilesLimit[row] ?? Number.NaN);
-  if (!Number.isNaN(ratio) && !(ratio <= (gauges.worstRatio[at] ?? 0))) gauges.worstRatio[at] = ratio;
-  const ticks = table.startTicks[row] ?? 0;
-  if (!(ticks >= (gauges.oldestTicks[at] ?? 0))) gauges.oldestTicks[at] = ticks;
-  const state = stateOfLetter[table.state[row] ?? 0] ?? groupStates.length - 1;
-  add(gauges.states, at * groupStates.length + state, 1);
 }
 
 /** NaN stands for "none readable yet": it gives way to the first figure. */

@@ -5,7 +5,7 @@ import { type CounterFigures, matchRows, sameRows } from "../life-counters.ts";
 import { findRow } from "../row-by-pid.ts";
 import type { ObservedScan, ScanObserver } from "../tracker.ts";
 import { type AssignerParts, createAssigner, type Taken } from "./assigner.ts";
-import { countUnreadable, sumGroups } from "./group-sums.ts";
+import { countUnreadable, createGroupSums } from "./group-sums.ts";
 import { createGroupTable, type Group, type GroupRows } from "./group-table.ts";
 
 /** Scans after which the end of a process that they do not show any more is not waited for. */
@@ -46,6 +46,7 @@ interface Departed {
 export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
   const groups = createGroupTable(parts.maxGroups, parts.removeEmptyGroups);
   const assigner = createAssigner(parts, groups);
+  const sumGroups = createGroupSums({ ...parts.units, bootSeconds: parts.bootSeconds });
   const departed = new Map<number, Departed>();
   const errors = { scanErrors: 0, readErrors: 0, partialErrors: 0 };
   let firstScanMs = Number.NaN;
@@ -122,8 +123,7 @@ export function createProcessGroups(parts: ProcessGroupsParts): ProcessGroups {
     sums: () => {
       if (last !== undefined) errors.partialErrors += countUnreadable(last.scan.table, last.rows);
       const shown = [...groups.shown()];
-      const units = { ...parts.units, bootSeconds: parts.bootSeconds };
-      const summed = last === undefined ? [] : sumGroups(last.scan.table, last.rows, shown, units);
+      const summed = last === undefined ? [] : sumGroups(last.scan.table, last.rows, shown);
       return { groups: summed, otherGroups: groups.summed(), ...errors };
     },
     members: () => last && { table: last.scan.table, rows: last.rows },
