@@ -40,9 +40,9 @@ const loadAgent = () => import("./run-agent.ts");
 /**
  * For a program that does the same once a second, for weeks. A scan leaves some hundred kilobytes to the old generation,
  * and V8 would mark everything anew for each 8 MB of those, or after 8 s: with thousands of processes a quarter of the
- * agent's CPU. And it would compile each small function for speed, again and again as closures come and go: another
- * eighth, for functions that run for a few microseconds a second. Those with long loops are compiled all the same. Set at
- * run time, where a flag that a later V8 does not know is no reason not to start.
+ * agent's CPU. And it would compile each small function for speed, again and again as closures come and go: a tenth, for
+ * functions that run for microseconds a second. Those with long loops are compiled all the same. Set at run time, where
+ * a flag that a later V8 does not know is no reason not to start.
  */
 function tuneForIdling(): void {
   setFlagsFromString("--heap-growing-percent=100");
