@@ -48,13 +48,17 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
     containers === now.containers ||
     (parts.monotonicMs() - at < parts.refreshMs && areSame(containers, now.containers));
   const collected = (snapshot: Snapshot): Collection => {
-    if (last === undefined || !(isUnderWay || isHeld(last, snapshot)))
+    if (last === undefined || !(isUnderWay || isHeld(last, snapshot))) {
+      // A renderer holds all samples: those of a format that nobody asks for any more are given up.
+      for (const format of renderers.keys())
+        if (last?.rendered.has(format) !== true) renderers.delete(format);
       last = {
         containers: snapshot.containers,
         at: parts.monotonicMs(),
         families: collect(snapshot),
         rendered: new Map(),
       };
+    }
     return last;
   };
   return {

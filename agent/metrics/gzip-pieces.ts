@@ -64,19 +64,29 @@ export function createPieceGzip(monotonicMs: () => number): (pieces: readonly Pi
   };
 }
 
-/** Divides pieces into runs: as before while there are as many, since a piece that grows would move all that follow. */
+/** Where bodies of so many pieces are divided, and how long such a body was then. */
+interface Division {
+  readonly ends: readonly number[];
+  readonly length: number;
+}
+
+/**
+ * Divides pieces into runs: as before while there are as many, since one that grows would move all that follow, and the
+ * body has not become twice as long, or half as long.
+ */
 function createDivision(): (pieces: readonly Piece[]) => readonly Run[] {
-  const endsByCount = new Map<number, readonly number[]>();
+  const byCount = new Map<number, Division>();
   return (pieces) => {
-    let ends = endsByCount.get(pieces.length);
-    if (ends === undefined) {
-      if (endsByCount.size >= mostDivisions) endsByCount.clear();
-      ends = findEnds(pieces);
-      endsByCount.set(pieces.length, ends);
+    const length = lengthOf(pieces);
+    let division = byCount.get(pieces.length);
+    if (division === undefined || length > 2 * division.length || 2 * length < division.length) {
+      if (byCount.size >= mostDivisions) byCount.clear();
+      division = { ends: findEnds(pieces), length };
+      byCount.set(pieces.length, division);
     }
     const runs: Run[] = [];
     let from = 0;
-    for (const end of ends) {
+    for (const end of division.ends) {
       const [first, ...rest] = pieces.slice(from, end);
       if (first !== undefined) runs.push([first, ...rest]);
       from = end;

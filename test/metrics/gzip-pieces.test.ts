@@ -54,6 +54,23 @@ test("what takes long lets others have their turn", async () => {
   expect(zlib.gunzipSync(body).equals(joinPieces(pieces))).toBe(true);
 });
 
+test("a body that grows much, piece by piece, is divided anew: no run becomes long", async () => {
+  let [now, pauses] = [0, 0];
+  const gzip = createPieceGzip(() => {
+    pauses++;
+    return now++;
+  });
+  const make = (times: number) =>
+    Array.from({ length: 50 }, (_, at) => createPiece(`figure{at="${at}"} 1\n`.repeat(times)));
+  await gzip(make(10));
+  const before = pauses;
+  const large = make(1_000);
+  const body = await gzip(large);
+  // It is asked for a pause before each run.
+  expect(pauses - before).toBeGreaterThan(20);
+  expect(zlib.gunzipSync(body).equals(joinPieces(large))).toBe(true);
+});
+
 test("gzip(1) reads it", async () => {
   const gzip = createPieceGzip(() => performance.now());
   const large = createPiece(
