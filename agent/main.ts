@@ -38,21 +38,26 @@ function defaultHost(): string {
 const loadAgent = () => import("./run-agent.ts");
 
 /**
- * For a program that does the same once a second, for weeks. A scan leaves some hundred kilobytes to the old generation,
- * and V8 would mark everything anew for each 8 MB of those, or after 8 s: with thousands of processes a quarter of the
- * agent's CPU. And it would compile each small function for speed, again and again as closures come and go: a tenth, for
- * functions that run for microseconds a second. Those with long loops are compiled all the same. Set at run time, where
- * a flag that a later V8 does not know is no reason not to start.
+ * A scan leaves some hundred kilobytes to the old generation, and V8 would mark everything anew for each 8 MB of those, or
+ * after 8 s: with thousands of processes a quarter of the agent's CPU. Set at run time, where a flag that a later V8 does
+ * not know is no reason not to start.
  */
-function tuneForIdling(): void {
+function collectSeldom(): void {
   setFlagsFromString("--heap-growing-percent=100");
   setFlagsFromString("--gc-memory-reducer-start-delay-ms=60000");
+}
+
+/**
+ * What runs for microseconds a second would be compiled for speed all the same, and again and again as closures come and
+ * go: a tenth of the agent's CPU. Long loops still are. Not before it has started, which is work for a moment.
+ */
+function compileSeldom(): void {
   setFlagsFromString("--interrupt-budget=1000000");
 }
 
 /** Runs the agent until TERM or INT; a second one ends it at once. */
 async function serve(argv: readonly string[]): Promise<number> {
-  tuneForIdling();
+  collectSeldom();
   const config = loadConfig(argv, around);
   const log = loggerFor({ level: config.logLevel, format: config.logFormat });
   // A fault of ours in one request or event must not end the agent.
@@ -60,6 +65,7 @@ async function serve(argv: readonly string[]): Promise<number> {
   process.on("unhandledRejection", (error) => log.error("unexpected error", { error }));
   const { runAgent } = await loadAgent();
   const agent = await runAgent(config, log, readVersion());
+  compileSeldom();
   const signal = await new Promise<string>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
   });
