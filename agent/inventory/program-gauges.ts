@@ -1,24 +1,5 @@
 import { type KernelUnits, type ProcessTable, processState, processStates, startedAtMs } from "../model.ts";
-
-/** The columns that gauges are sums of; a rate is no column, and is summed each time. */
-const gaugeColumns = [
-  "threads",
-  "residentBytes",
-  "virtualBytes",
-  "swapBytes",
-  "openFiles",
-  "openFilesLimit",
-  "state",
-  "startTicks",
-] as const satisfies readonly (keyof ProcessTable)[];
-
-/** Columns of which some figures are others than in the table before. */
-export type ChangedColumns = ReadonlySet<(typeof gaugeColumns)[number]>;
-
-/** @param before what is the same in both is the same array; undefined: all have changed */
-export function changedColumns(before: ProcessTable | undefined, table: ProcessTable): ChangedColumns {
-  return new Set(gaugeColumns.filter((name) => before?.[name] !== table[name]));
-}
+import type { ChangedColumns } from "./gauge-columns.ts";
 
 /** The figures of a program that are summed anew at each scan; NaN while no member's could be read. */
 export interface ProgramGauges {
@@ -67,7 +48,7 @@ export function sumGauges(
   units: KernelUnits,
 ): void {
   gauges.processes = rows.length;
-  gauges.cpuCores = zeroFor(sumReadable(cpuCores, rows));
+  gauges.cpuCores = sumReadable(cpuCores, rows) || 0;
   if (changed.has("threads")) gauges.threads = sumAll(table.threads, rows);
   if (changed.has("residentBytes")) gauges.residentBytes = sumAll(table.residentBytes, rows);
   if (changed.has("virtualBytes")) gauges.virtualBytes = sumAll(table.virtualBytes, rows);
@@ -93,10 +74,6 @@ function sumReadable(figures: ArrayLike<number>, rows: readonly number[]): numbe
     if (!Number.isNaN(figure)) sum = Number.isNaN(sum) ? figure : sum + figure;
   }
   return sum;
-}
-
-function zeroFor(sum: number): number {
-  return Number.isNaN(sum) ? 0 : sum;
 }
 
 function worstRatio({ openFiles, openFilesLimit }: ProcessTable, rows: readonly number[]): number {

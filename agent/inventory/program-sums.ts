@@ -11,8 +11,9 @@ import {
 import type { TableChanges } from "../source/process-source.ts";
 import { haveSameElements } from "../source/same-elements.ts";
 import { addFigure, addUsed, toUsage } from "./counter-sums.ts";
+import { changedColumns } from "./gauge-columns.ts";
 import { type Advance, type CounterFigures, sameRows } from "./life-counters.ts";
-import { changedColumns, sumGauges } from "./program-gauges.ts";
+import { sumGauges } from "./program-gauges.ts";
 import { createProgramTable, type Program } from "./program-table.ts";
 
 export interface SumsInput {

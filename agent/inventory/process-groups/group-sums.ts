@@ -2,6 +2,7 @@ import type { KernelUnits, ProcessTable } from "../../model.ts";
 import { groupStateOf, groupStates, type NamedGroup } from "../../named-groups.ts";
 import { haveSameElements } from "../../source/same-elements.ts";
 import { toUsage } from "../counter-sums.ts";
+import { changedColumns, type GaugeColumns, gaugeColumnsOf } from "../gauge-columns.ts";
 import type { Group, GroupRows } from "./group-table.ts";
 
 /** Character code of the kernel's letter → index into `groupStates`. */
@@ -35,33 +36,13 @@ export function createGroupSums(units: KernelUnits): SumGroups {
     const places = placesOf(rows);
     const isSame = last?.length === shown.length && haveSameElements(last.places, places);
     const gauges = sumColumns(table, places, shown.length, isSame ? last : undefined);
-    last = { columns: columnsOf(table), places, length: shown.length, gauges };
+    last = { columns: gaugeColumnsOf(table), places, length: shown.length, gauges };
     return shown.map((group, place) => toNamedGroup(group, place, gauges, units));
   };
 }
 
-/** What gauges are sums of. */
-type Columns = Pick<
-  ProcessTable,
-  | "threads"
-  | "residentBytes"
-  | "virtualBytes"
-  | "swapBytes"
-  | "openFiles"
-  | "openFilesLimit"
-  | "startTicks"
-  | "state"
->;
-
-/** Of a table no more is held on to. */
-function columnsOf(table: ProcessTable): Columns {
-  const { threads, residentBytes, virtualBytes, swapBytes, openFiles, openFilesLimit, startTicks, state } =
-    table;
-  return { threads, residentBytes, virtualBytes, swapBytes, openFiles, openFilesLimit, startTicks, state };
-}
-
 interface Summed {
-  readonly columns: Columns;
+  readonly columns: GaugeColumns;
   /** Row → the group's place, or -1. */
   readonly places: Int32Array;
   /** How many groups. */
@@ -85,13 +66,13 @@ function sumColumns(
   length: number,
   before: Summed | undefined,
 ): Gauges {
-  const isSame = (...columns: readonly (keyof Columns)[]): boolean =>
-    columns.every((name) => before?.columns[name] === table[name]);
+  const changed = changedColumns(before?.columns, table);
   const keep = (
     name: keyof Gauges,
-    columns: readonly (keyof Columns)[],
+    columns: readonly (keyof GaugeColumns)[],
     sum: () => Float64Array,
-  ): Float64Array => (before !== undefined && isSame(...columns) ? before.gauges[name] : sum());
+  ): Float64Array =>
+    before === undefined || columns.some((column) => changed.has(column)) ? sum() : before.gauges[name];
   const sumOf = (column: ArrayLike<number>, start: number): Float64Array => {
     const sums = new Float64Array(length).fill(start);
     for (let row = 0; row < places.length; row++) {

@@ -16,7 +16,7 @@ export function keyed(text: string): Keyed {
 }
 
 /** Of a file that is not there. */
-export const noKeys: Keyed = () => Number.NaN;
+export const noKeys: Keyed = keyed("");
 
 /** NaN for `max`, and without the file. */
 export function single(text: string | undefined): number {
