@@ -495,7 +495,7 @@ interface EventBase {
   readonly container: ContainerName | null;
 }
 
-/** A scan has seen a process for the first time. */
+/** A scan has seen a process for the first time; told a scan or two later while its container or its name is not settled. */
 export interface StartedEvent extends EventBase {
   readonly type: "started";
   readonly ref: string;

@@ -1,10 +1,11 @@
 import type { Logger } from "../log.ts";
-import { type Container, formatRef, type KernelUnits, type Snapshot, startedAtMs } from "../model.ts";
+import type { Container, KernelUnits, Snapshot } from "../model.ts";
 import { nameOfSignal } from "../signal-names.ts";
 import type { ExitRecord, ExitSource } from "../source/exits/exit-source.ts";
 import { type ContainerChange, compareSnapshots } from "./changes.ts";
 import type { EventJournal, NewEvent } from "./event-journal.ts";
 import { attributeExit, exitOutcome, exitReason, type Owner, ownerOfRow } from "./exit-attribution.ts";
+import { createHeldEvents } from "./held-events.ts";
 import type { OomWatch } from "./oom-watch.ts";
 import { createProgramNamer, isStarting } from "./programs.ts";
 import { toContainerName } from "./records.ts";
@@ -55,6 +56,7 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
   const attribution = { resolve: parts.resolve, namer: createProgramNamer(), units: parts.units };
   const missing = new Map<number, Missing>();
   const told = createTold();
+  const held = createHeldEvents(parts);
   const shown = createShownContainers();
   /** Ends in containers that no scan has shown yet: only the next one tells which process is the container's first. */
   const early: ExitRecord[] = [];
@@ -67,7 +69,7 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
     const { pid, usage } = exit;
     const { startTicks, container, program, wasSeen } = owner;
     tracker.ended({ pid, startTicks, container, program, reason, usage, wasSeen }, parts.now());
-    journal.addExit(exit, owner, oomKilled);
+    held.exited(exit, owner, oomKilled);
   };
   const tell = (exit: ExitRecord): void => {
     if (latest === undefined) return;
@@ -122,13 +124,14 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
       const before = latest;
       latest = snapshot;
       parts.oom.observe(snapshot);
+      held.observe(snapshot);
       for (const exit of early.splice(0)) tell(exit);
       if (before === undefined) return;
       const changes = compareSnapshots(before, snapshot);
       miss(changes.vanished, before);
       for (const row of changes.started) {
         const { pid, startTicks } = snapshot.table;
-        if (!told.has(pid[row] ?? 0, startTicks[row] ?? 0)) journal.add(toStartedEvent(row, snapshot, parts));
+        if (!told.has(pid[row] ?? 0, startTicks[row] ?? 0)) held.started(row, snapshot);
       }
       told.sweep(snapshot);
       for (const change of changes.containers) journal.add(toContainerEvent(change, snapshot.takenAt));
@@ -208,29 +211,6 @@ function unexplained(pid: number, owner: Owner, now: number): ExitRecord {
     cgroup: null,
     ancestors: [],
     usage: null,
-  };
-}
-
-function toStartedEvent(
-  row: number,
-  snapshot: Snapshot,
-  { units, showCommand }: Pick<ExitWatchParts, "units" | "showCommand">,
-): NewEvent {
-  const { table } = snapshot;
-  const owner = ownerOfRow(row, snapshot);
-  const startTicks = owner.startTicks ?? 0;
-  const pid = table.pid[row] ?? 0;
-  const command = table.command[row] ?? null;
-  return {
-    type: "started",
-    time: new Date(startedAtMs(startTicks, units)).toISOString(),
-    container: owner.container === null ? null : toContainerName(owner.container),
-    ref: formatRef({ pid, startTicks }),
-    pid,
-    name: owner.name,
-    program: owner.program,
-    parentPid: table.parentPid[row] ?? 0,
-    command: command === null ? null : showCommand(command),
   };
 }
 
