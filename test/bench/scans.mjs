@@ -1,6 +1,6 @@
 // The sources alone, in a process of their own: scans.mjs ROUNDS  prints one JSON line with the CPU of every scan in µs, what
 // the same iterator costs a C program, and the longest time that a scan held up the event loop.
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync, readFileSync, readSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { measureRounds, summarize } from "./measure.mjs";
@@ -16,14 +16,15 @@ const [{ createBpfSource }, { createProcfsSource }, { readKernelUnits }, { loadS
     load("syscalls.js"),
     load("source/bpf/btf.js"),
   ]);
-const [{ loadTaskIterator }, { assembleTaskIterator }, { createCgroupTexts }, { detectCgroups }] =
+const [{ loadTaskPasses }, { createTaskRecords }, { createCgroupTexts }, { detectCgroups }] =
   await Promise.all([
-    load("source/bpf/loader.js"),
-    load("source/bpf/task-iterator.js"),
+    load("source/bpf/task-passes.js"),
+    load("source/bpf/task-records.js"),
     load("source/cgroupfs/cgroup-texts.js"),
     load("source/cgroupfs/layout.js"),
   ]);
 
+const warmPasses = 12;
 const units = readKernelUnits("/proc", Date.now());
 const syscalls = await loadSyscalls();
 const cpu = () => {
@@ -33,7 +34,7 @@ const cpu = () => {
 
 /** CPU µs per process of a scan, and the longest gap in the loop of the middle one: of all, the machine's own pauses. */
 async function measure(source) {
-  for (let warm = 0; warm < 12; warm++) await source.scan();
+  for (let warm = 0; warm < warmPasses; warm++) await source.scan();
   const costs = [];
   const gaps = [];
   for (let round = 0; round < rounds; round++) {
@@ -70,8 +71,10 @@ function watchLoop() {
 
 /** Iterators are opened here, and read by the C program. */
 function readInC(btf, processes) {
-  const iterator = loadTaskIterator(assembleTaskIterator(btf), btf, syscalls);
-  const fds = Array.from({ length: rounds }, () => iterator.open());
+  const passes = loadTaskPasses(btf, syscalls);
+  // What the iterator remembers of processes is what it has when the agent reads it.
+  remember(passes);
+  const fds = Array.from({ length: rounds }, () => passes.open(warmPasses, false));
   try {
     return measureRounds({
       command: iteratorReader,
@@ -81,7 +84,18 @@ function readInC(btf, processes) {
     });
   } finally {
     for (const fd of fds) closeSync(fd);
-    iterator.close();
+    passes.close();
+  }
+}
+
+function remember(passes) {
+  const records = createTaskRecords();
+  for (let scan = 0; scan < warmPasses; scan++) {
+    const fd = passes.open(scan, scan === 0);
+    records.begin();
+    for (let length = 1; length > 0; records.took(length)) length = readSync(fd, records.room());
+    closeSync(fd);
+    if (records.finish()) passes.keep(records);
   }
 }
 

@@ -5,7 +5,13 @@ import { AgentError } from "../../agent/errors.ts";
 import { createAssembler } from "../../agent/source/bpf/assembler.ts";
 import { parseBtf } from "../../agent/source/bpf/btf.ts";
 import { systemShare } from "../../agent/source/bpf/cpu-time.ts";
-import { type TaskSlot, taskSlots, uncounted, words } from "../../agent/source/bpf/task-iterator.ts";
+import {
+  type TaskSlot,
+  taskSlots,
+  unchangedMark,
+  uncounted,
+  words,
+} from "../../agent/source/bpf/task-iterator.ts";
 import { commEnd, createTaskRecords } from "../../agent/source/bpf/task-records.ts";
 import { stateLetter } from "../../agent/source/bpf/task-state.ts";
 import { makeBtf } from "./make-btf.ts";
@@ -87,6 +93,7 @@ describe("the assembler", () => {
     ["r1 -= r2", (code) => code.subtract("r1", "r2"), "1f21000000000000"],
     ["r2 &= r3", (code) => code.and("r2", "r3"), "5f32000000000000"],
     ["r1 >>= 56", (code) => code.shiftRight("r1", 56), "7701000038000000"],
+    ["r1 ^= r2", (code) => code.xor("r1", "r2"), "af21000000000000"],
     ["r1 *= r9", (code) => code.multiply("r1", "r9"), "2f91000000000000"],
     ["r1 = *(u32 *)(r7 + 1264)", (code) => code.load("r1", "r7", 1264, 4), "6171f00400000000"],
     ["r1 = *(u64 *)(r6 + 8)", (code) => code.load("r1", "r6", 8, 8), "7961080000000000"],
@@ -96,6 +103,11 @@ describe("the assembler", () => {
       "r3 = 0x5555555555555555 ll",
       (code) => code.loadConstant("r3", 0x5555555555555555n),
       "18030000555555550000000055555555",
+    ],
+    [
+      "r4 = the value of the map behind descriptor 7, 16 bytes on",
+      (code) => code.loadMapValue("r4", 7, 16),
+      "18240000070000000000000010000000",
     ],
     ["call 127", (code) => code.call(127), "850000007f000000"],
     ["call kernel function 0x12345", (code) => code.callKernelFunction(0x12345), "8520000045230100"],
@@ -150,12 +162,24 @@ describe("records", () => {
       record.writeBigUInt64LE(value, words[name as TaskSlot] * 4);
     return record;
   };
-  const read = (...written: readonly Buffer[]) => {
-    const records = createTaskRecords();
-    records.clear();
+  const mark = (pid: number): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeUInt32LE(pid, 0);
+    bytes.writeUInt32LE(unchangedMark, 4);
+    return bytes;
+  };
+  type Records = ReturnType<typeof createTaskRecords>;
+  /** A pass, in reads of at most so many bytes. */
+  const readPass = (records: Records, written: readonly Buffer[], mostBytes = 32 * 1024): boolean => {
+    records.begin();
     const bytes = Buffer.concat(written);
-    bytes.copy(records.room());
-    records.took(bytes.length);
+    for (let from = 0; from < bytes.length; from += mostBytes)
+      records.took(bytes.copy(records.room(), 0, from, Math.min(bytes.length, from + mostBytes)));
+    return records.finish();
+  };
+  const read = (...written: readonly Buffer[]): Records => {
+    const records = createTaskRecords();
+    readPass(records, written);
     return records;
   };
 
@@ -165,6 +189,7 @@ describe("records", () => {
     const [first, second] = [records.at(0), records.at(1)];
     expect([first, second].map((record) => records.figure(record + words.processId))).toEqual([9, 12]);
     expect([first, second].map((record) => records.isSummed(record))).toEqual([true, false]);
+    expect([...records.pids.subarray(0, 2)]).toEqual([9, 12]);
   });
 
   test("figures are unsigned, counters that fell below zero are 0, and a table too large is not counted", () => {
@@ -185,41 +210,65 @@ describe("records", () => {
 
   test("output that ends in the middle of a record is an error", () => {
     const record = write({ processId: 1n });
-    expect(() => read(record.subarray(0, record.length - 8)).count()).toThrow(RangeError);
+    expect(() => read(record.subarray(0, record.length - 8))).toThrow(RangeError);
   });
 
-  test("a pass larger than the room is kept whole", () => {
-    const records = createTaskRecords();
-    records.clear();
-    const one = write({ processId: 1n, openFiles: 5n });
-    for (let index = 0; index < 3000; index++) {
-      one.copy(records.room());
-      records.took(one.length);
+  test("a pass larger than all room is kept whole, however it is cut into reads", () => {
+    const ones = Array.from({ length: 3000 }, (_, index) =>
+      write({ processId: BigInt(index + 1), openFiles: BigInt(index % 7) }),
+    );
+    for (const mostBytes of [32 * 1024, 1000, 8]) {
+      const records = createTaskRecords();
+      readPass(records, ones, mostBytes);
+      expect(records.count()).toBe(3000);
+      for (let index = 0; index < 3000; index++) expect(records.openFiles(records.at(index))).toBe(index % 7);
     }
-    expect(records.count()).toBe(3000);
-    for (let index = 0; index < 3000; index++) expect(records.openFiles(records.at(index))).toBe(5);
   });
 
-  test("a record is as before when each bit of it is, whatever is beside it", () => {
-    const pass = fc.array(fc.constantFrom(1n, 2n, 2n, 2n, 2n, 2n, 2n, 2n), { maxLength: 40, size: "max" });
-    const passes = fc.array(pass, { minLength: 2, maxLength: 4 });
+  test("a mark of a process that has no record is an error, and after `clear` none has one", () => {
+    expect(() => read(mark(5))).toThrow("process 5");
+    const records = read(write({ processId: 5n }));
+    records.clear();
+    expect(() => readPass(records, [mark(5)])).toThrow("process 5");
+  });
+
+  test("one whose threads could not be summed is never as before", () => {
+    const one = write({ processId: 5n, unsummed: 1n });
+    const records = read(one);
+    readPass(records, [one]);
+    expect(records.same[0]).toBe(0);
+  });
+
+  test("pass after pass, each process has the record that was written last, and is as before when no bit has changed", () => {
+    // PID → figure; a process whose figure stays may have a mark instead of its record.
+    const pass = fc.dictionary(fc.integer({ min: 1, max: 40 }).map(String), fc.nat(2), { maxKeys: 30 });
     fc.assert(
-      fc.property(passes, fc.array(fc.nat(45), { maxLength: 20 }), (passes, further) => {
-        const records = createTaskRecords();
-        let before: readonly bigint[] = [];
-        for (const now of passes) {
-          records.clear();
-          for (const [index, value] of now.entries()) {
-            const record = write({ processId: BigInt(index), writtenBytes: value });
-            record.copy(records.room());
-            records.took(record.length);
+      fc.property(
+        fc.array(pass, { minLength: 2, maxLength: 5 }),
+        fc.func(fc.boolean()),
+        (passes, hasMark) => {
+          const records = createTaskRecords();
+          let before: Readonly<Record<string, number>> = {};
+          for (const now of passes) {
+            const pids = Object.keys(now).map(Number);
+            const written = pids.map((pid) =>
+              before[pid] === now[pid] && hasMark(pid)
+                ? mark(pid)
+                : write({ processId: BigInt(pid), writtenBytes: BigInt(now[pid] ?? 0) }),
+            );
+            const areOthers = readPass(records, written, 640);
+            const known = Object.keys(before).map(Number);
+            expect(areOthers).toBe(String(known) !== String(pids));
+            expect([...records.pids.subarray(0, records.count())]).toEqual(pids);
+            for (const [index, pid] of pids.entries()) {
+              expect(records.figure(records.at(index) + words.writtenBytes)).toBe(now[pid]);
+              expect(records.same[index]).toBe(Number(before[pid] === now[pid]));
+              expect(records.indexesBefore[index]).toBe(known.indexOf(pid));
+            }
+            before = now;
           }
-          const inOrder = now.map((_, index) => index);
-          for (const index of [...inOrder, ...further.filter((one) => one < now.length)])
-            expect(records.isAsBefore(index)).toBe(now[index] === before[index]);
-          before = now;
-        }
-      }),
+        },
+      ),
     );
   });
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -116,6 +116,39 @@ function sideBySide(threads: ThreadVisit): void {
     expect(Math.abs(Number(systemSeconds) - Number(procSystem))).toBeLessThanOrEqual(
       1 / units.ticksPerSecond,
     );
+  });
+
+  test("what others change of a process that does not run is seen: its state and its parent at once, a limit in eight scans", async () => {
+    const shell = spawn("sh", ["-c", "sleep 424242 & echo $!; wait"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(shell, "exit");
+    const [said] = await once(shell.stdout, "data");
+    const pid = Number(said);
+    try {
+      const { own } = await lookTwice(pid);
+      expect(own).toMatchObject({ parentPid: shell.pid, state: "S".charCodeAt(0) });
+      const seen = async (): Promise<Row> => rowOf((await bpf.scan()).table, pid);
+      process.kill(pid, "SIGSTOP");
+      await waitFor("the process to be stopped", async () => {
+        const proc = rowOf((await procfs.scan()).table, pid);
+        const { state } = await seen();
+        if (proc.state === "T".charCodeAt(0)) expect(state).toBe(proc.state);
+        return state === "T".charCodeAt(0);
+      });
+      shell.kill("SIGKILL");
+      await ended;
+      const orphan = await seen();
+      expect(orphan.parentPid).not.toBe(shell.pid);
+      expect(orphan).toMatchObject({ parentPid: rowOf((await procfs.scan()).table, pid).parentPid });
+      execFileSync("prlimit", ["--nofile=77:77", `--pid=${pid}`]);
+      let scans = 0;
+      while ((await seen()).openFilesLimit !== 77) expect(++scans).toBeLessThan(8);
+    } finally {
+      process.kill(pid, "SIGKILL");
+      shell.kill("SIGKILL");
+      await ended;
+    }
   });
 
   test("a process seen often has its latest figures, whatever of it changes, as a source has that sees it first", async () => {

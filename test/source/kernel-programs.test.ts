@@ -43,6 +43,7 @@ test("every program can be assembled for every captured kernel", () => {
   for (const btf of [kernel61, kernel618]) {
     for (const program of [
       assembleTaskIterator(btf),
+      assembleTaskIterator(btf, threadVisitOf(btf), 5),
       assembleExitProgram(btf, maps),
       assembleFreeProgram(btf, maps),
     ]) {

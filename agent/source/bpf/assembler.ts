@@ -12,12 +12,15 @@ export interface Assembler {
   add(dst: Register, src: Register | number): void;
   subtract(dst: Register, src: Register | number): void;
   and(dst: Register, src: Register | number): void;
+  xor(dst: Register, src: Register | number): void;
   shiftRight(dst: Register, bits: number): void;
   multiply(dst: Register, src: Register | number): void;
   /** dst = a 64-bit constant */
   loadConstant(dst: Register, value: bigint): void;
   /** dst = the map behind the descriptor */
   loadMap(dst: Register, mapFd: number): void;
+  /** dst = the address of a place in the only value of an array map; since Linux 5.2 */
+  loadMapValue(dst: Register, mapFd: number, offset: number): void;
   /** dst = *(base + offset), zero-extended */
   load(dst: Register, base: Register, offset: number, width: Width): void;
   /** *(base + offset) = src */
@@ -43,6 +46,8 @@ const widthBits: Readonly<Record<Width, number>> = { 1: 0x10, 2: 0x08, 4: 0x00, 
 const fromRegister = 0x08;
 /** Source register of a 64-bit constant that says: the constant is a map's descriptor. */
 const BPF_PSEUDO_MAP_FD = 1;
+/** The same for a place in a map's value. */
+const BPF_PSEUDO_MAP_VALUE = 2;
 /** Source register of a call that says: the callee is a kernel function's BTF id. */
 const BPF_PSEUDO_KFUNC_CALL = 2;
 
@@ -71,6 +76,7 @@ export function createAssembler(): Assembler {
     add: (dst, src) => arithmetic(0x07, dst, src),
     subtract: (dst, src) => arithmetic(0x17, dst, src),
     and: (dst, src) => arithmetic(0x57, dst, src),
+    xor: (dst, src) => arithmetic(0xa7, dst, src),
     shiftRight: (dst, bits) => arithmetic(0x77, dst, bits),
     multiply: (dst, src) => arithmetic(0x27, dst, src),
     loadConstant: (dst, value) => {
@@ -80,6 +86,10 @@ export function createAssembler(): Assembler {
     loadMap: (dst, mapFd) => {
       emit(0x18, numberOf(dst), BPF_PSEUDO_MAP_FD, 0, mapFd);
       emit(0, 0, 0, 0, 0);
+    },
+    loadMapValue: (dst, mapFd, offset) => {
+      emit(0x18, numberOf(dst), BPF_PSEUDO_MAP_VALUE, 0, mapFd);
+      emit(0, 0, 0, 0, offset);
     },
     load: (dst, base, offset, width) =>
       emit(0x61 | widthBits[width], numberOf(dst), numberOf(base), offset, 0),

@@ -9,8 +9,7 @@ import type { ProcessSource, Scan } from "../process-source.ts";
 import { createGuardedReader, type GuardedReader } from "../procfs/guarded-reader.ts";
 import { createRowReader, listPids, type RowScan } from "../procfs/procfs-source.ts";
 import type { Btf } from "./btf.ts";
-import { loadTaskIterator } from "./loader.ts";
-import { assembleTaskIterator, words } from "./task-iterator.ts";
+import { loadTaskPasses } from "./task-passes.ts";
 import { createTaskRecords, type TaskRecords } from "./task-records.ts";
 import { createTaskRows } from "./task-rows.ts";
 import type { ThreadVisit } from "./thread-sums.ts";
@@ -45,7 +44,7 @@ export interface BpfParts {
  */
 export function createBpfSource(parts: BpfParts): ProcessSource {
   const { btf, syscalls, root, units, cgroups, commands = createGuardedReader() } = parts;
-  const iterator = loadTaskIterator(assembleTaskIterator(btf, parts.threads), btf, syscalls);
+  const passes = loadTaskPasses(btf, syscalls, parts.threads);
   const records = createTaskRecords();
   // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
   const rows = createTaskRows({ root, units, cgroups, commands }, records);
@@ -53,6 +52,8 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   const tables = createColumnStore();
   let hidden: readonly number[] = [];
   let scans = 0;
+  /** Whether the pass before was taken in whole: what it marks as unchanged is known. */
+  let isInStep = false;
   /** Whether the records before are those of the table before. */
   let isFinished = false;
   let last: ProcessTable | undefined;
@@ -61,7 +62,12 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
     scan: async (): Promise<Scan> => {
       const hasBefore = isFinished;
       isFinished = false;
-      await readAll(iterator.open(), records);
+      const isWhole = !isInStep;
+      isInStep = false;
+      if (isWhole) records.clear();
+      await readAll(passes.open(scans, isWhole), records);
+      if (records.finish()) passes.keep(records);
+      isInStep = true;
       cgroups.beginRound();
       const count = records.count();
       if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, root);
@@ -76,18 +82,23 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       };
       let nextHidden = 0;
       let filesRead = 0;
-      for (let index = 0; index < count; index++) {
-        const record = records.at(index);
-        const pid = records.figure(record + words.processId);
+      let sinceYield = 0;
+      for (let index = 0; index < count; ) {
+        const pid = records.pids[index] ?? 0;
         // Rows ascend by PID, so those that the iterator does not show come in between.
         for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) readHidden(hidden[nextHidden] ?? 0);
         if (hidden[nextHidden] === pid) nextHidden++;
-        if (!records.isSummed(record)) readHidden(pid);
-        else if (!(hasBefore && records.isAsBefore(index) && rows.keep(record, scan))) {
-          written.push(columns.length);
-          filesRead += rows.write(record, scan);
+        const kept = hasBefore ? rows.keep(index, hidden[nextHidden] ?? Number.POSITIVE_INFINITY, scan) : 0;
+        if (kept === 0) {
+          const record = records.at(index);
+          if (records.isSummed(record)) {
+            written.push(columns.length);
+            filesRead += rows.write(record, scan);
+          } else readHidden(pid);
         }
-        if (index % rowsAtOnce === rowsAtOnce - 1 || filesRead >= filesAtOnce) {
+        index += Math.max(1, kept);
+        if (++sinceYield >= rowsAtOnce || filesRead >= filesAtOnce) {
+          sinceYield = 0;
           filesRead = 0;
           await yieldToLoop();
         }
@@ -104,7 +115,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
     },
     close: () => {
       commands.close();
-      iterator.close();
+      passes.close();
     },
   };
 }
@@ -112,13 +123,12 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
 /** Processes that /proc lists and the iterator does not show: a security module can hide some, such as PID 1. */
 function findHidden(records: TaskRecords, root: string): readonly number[] {
   const shown = new Set<number>();
-  for (let index = 0; index < records.count(); index++)
-    shown.add(records.figure(records.at(index) + words.processId));
+  for (let index = 0; index < records.count(); index++) shown.add(records.pids[index] ?? 0);
   return [...listPids(root)].filter((pid) => !shown.has(pid));
 }
 
 async function readAll(fd: number, records: TaskRecords): Promise<void> {
-  records.clear();
+  records.begin();
   try {
     for (let reads = 1; ; reads++) {
       const room = records.room();

@@ -7,6 +7,7 @@ const BPF_MAP_CREATE = 0;
 const BPF_MAP_LOOKUP_ELEM = 1;
 const BPF_MAP_TYPE_ARRAY = 2;
 const BPF_MAP_TYPE_RINGBUF = 27;
+const BPF_F_MMAPABLE = 1024;
 
 /** Bits of a ring record's first word (include/uapi/linux/bpf.h): still being written; given up by its writer. */
 const BPF_RINGBUF_BUSY_BIT = 0x8000_0000;
@@ -23,7 +24,10 @@ export interface CounterMap {
 
 /** An array map of one 64-bit figure. */
 export function createCounterMap(syscalls: Syscalls): CounterMap {
-  const fd = createMap(BPF_MAP_TYPE_ARRAY, 4, 8, 1, "pidward_lost", syscalls);
+  const fd = createMap(
+    { type: BPF_MAP_TYPE_ARRAY, keyBytes: 4, valueBytes: 8, entries: 1, name: "pidward_lost" },
+    syscalls,
+  );
   // The value, then the key: one buffer, which `read` keeps alive.
   const memory = Buffer.alloc(16);
   const attributes = Buffer.alloc(attributeBytes);
@@ -38,6 +42,37 @@ export function createCounterMap(syscalls: Syscalls): CounterMap {
     },
     close: () => closeSync(fd),
   };
+}
+
+/** One value that programs and the agent share: both see what the other writes. */
+export interface MappedValue {
+  readonly fd: number;
+  /** Not to be touched after `close`: the process would be killed. */
+  readonly bytes: ArrayBuffer;
+  close(): void;
+}
+
+/** An array map of one value, which starts as zeros; since Linux 5.5. @param name at most 15 characters */
+export function createMappedValue(bytes: number, name: string, syscalls: Syscalls): MappedValue {
+  const flags = BPF_F_MMAPABLE;
+  const fd = createMap(
+    { type: BPF_MAP_TYPE_ARRAY, keyBytes: 4, valueBytes: bytes, entries: 1, name, flags },
+    syscalls,
+  );
+  try {
+    const mapped = syscalls.mapShared(fd, bytes, 0, "write");
+    return {
+      fd,
+      bytes: mapped.bytes,
+      close: () => {
+        mapped.unmap();
+        closeSync(fd);
+      },
+    };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** Records that programs write and the agent takes out, in their order (Documentation/bpf/ringbuf.rst). */
@@ -60,7 +95,10 @@ export interface RingBuffer {
  * @param dataBytes a power of two, at least a page
  */
 export function createRingBuffer(dataBytes: number, syscalls: Syscalls): RingBuffer {
-  const fd = createMap(BPF_MAP_TYPE_RINGBUF, 0, 0, dataBytes, "pidward_ring", syscalls);
+  const fd = createMap(
+    { type: BPF_MAP_TYPE_RINGBUF, keyBytes: 0, valueBytes: 0, entries: dataBytes, name: "pidward_ring" },
+    syscalls,
+  );
   const reader = syscalls.mapShared(fd, pageBytes, 0, "write");
   const writer = syscalls.mapShared(fd, pageBytes + dataBytes, pageBytes, "read");
   const readerPosition = new BigInt64Array(reader.bytes, 0, 1);
@@ -122,19 +160,23 @@ function takeRecord(
   }
 }
 
-function createMap(
-  type: number,
-  keyBytes: number,
-  valueBytes: number,
-  entries: number,
-  name: string,
-  syscalls: Syscalls,
-): number {
+interface MapKind {
+  readonly type: number;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly entries: number;
+  /** At most 15 characters of letters, digits, `_` and `.`. */
+  readonly name: string;
+  readonly flags?: number;
+}
+
+function createMap(kind: MapKind, syscalls: Syscalls): number {
   const attributes = Buffer.alloc(attributeBytes);
-  attributes.writeUInt32LE(type, 0);
-  attributes.writeUInt32LE(keyBytes, 4);
-  attributes.writeUInt32LE(valueBytes, 8);
-  attributes.writeUInt32LE(entries, 12);
-  attributes.write(name, 28, "latin1");
+  attributes.writeUInt32LE(kind.type, 0);
+  attributes.writeUInt32LE(kind.keyBytes, 4);
+  attributes.writeUInt32LE(kind.valueBytes, 8);
+  attributes.writeUInt32LE(kind.entries, 12);
+  attributes.writeUInt32LE(kind.flags ?? 0, 16);
+  attributes.write(kind.name, 28, "latin1");
   return syscalls.bpf(BPF_MAP_CREATE, attributes);
 }

@@ -13,6 +13,7 @@ import {
   usageFields,
   writeFields,
 } from "./record-fields.ts";
+import { jumpIfSealed, seal } from "./seen-tasks.ts";
 import { sumThreads, type ThreadVisit, threadVisitOf } from "./thread-sums.ts";
 
 const memory = fieldsOf("memory", "mm_struct");
@@ -54,6 +55,11 @@ const slotNames = [
 export type TaskSlot = (typeof slotNames)[number];
 
 export const taskSlots = slotNames.length;
+/**
+ * Of a process that is as it was when its record was written last, two words are written instead: its PID and this. In a
+ * record the second word is 0, since no PID is so large.
+ */
+export const unchangedMark = 1;
 /** What `openFiles` is when the table is too large to be counted here. */
 export const uncounted = 0xffff_ffff;
 /** Where each figure is, in words of four bytes from the beginning of a record. */
@@ -69,6 +75,7 @@ const countedFiles = 1024;
 const recordAt = -(taskSlots * 8);
 const bitmapAt = recordAt - countedFiles / 8;
 const contextAt = bitmapAt - 8;
+const sealSlot = contextAt - 8;
 
 function slotAt(name: TaskSlot): number {
   return recordAt + slotNames.indexOf(name) * 8;
@@ -81,9 +88,14 @@ function place(fields: Readonly<Record<string, RecordField>>): readonly PlacedFi
 /**
  * The program that the kernel runs for each thread of the host: for the first thread of a process it writes one record,
  * with the sums over all threads. Offsets are those of the running kernel.
+ * @param seenFd a map in which it remembers what it has written: two words stand for what has not changed since
  * @throws AgentError `unavailable` that names the field which this kernel has not
  */
-export function assembleTaskIterator(btf: Btf, visit: ThreadVisit = threadVisitOf(btf)): Buffer {
+export function assembleTaskIterator(
+  btf: Btf,
+  visit: ThreadVisit = threadVisitOf(btf),
+  seenFd?: number,
+): Buffer {
   const code = createAssembler();
   // r6 context { meta, task }, r7 the thread
   code.move("r6", "r1");
@@ -92,6 +104,7 @@ export function assembleTaskIterator(btf: Btf, visit: ThreadVisit = threadVisitO
   code.load("r1", "r7", getField(btf, "pid", "task_struct", ["pid"]).offset, 4);
   code.load("r2", "r7", getField(btf, "tgid", "task_struct", ["tgid"]).offset, 4);
   code.jumpIfNotEqual("r1", "r2", "end");
+  if (seenFd !== undefined) jumpIfSealed(code, btf, seenFd, sealSlot, "unchanged");
   code.move("r1", 0);
   for (let slot = 0; slot < taskSlots; slot++) code.store("r10", recordAt + slot * 8, "r1", 8);
   writeFields(code, btf, "r7", place(processFields), "process");
@@ -99,17 +112,33 @@ export function assembleTaskIterator(btf: Btf, visit: ThreadVisit = threadVisitO
   const scratch = { at: bitmapAt, bytes: countedFiles / 8, contextAt };
   sumThreads(code, btf, visit, place(usageFields), scratch, slotAt("unsummed"));
   countOpenFiles(code, btf);
-  // bpf_seq_write(meta->seq, record, length)
-  code.load("r1", "r6", 0, 8);
-  code.load("r1", "r1", getField(btf, "seq", "bpf_iter_meta", ["seq"]).offset, 8);
-  code.move("r2", "r10");
-  code.add("r2", recordAt);
-  code.move("r3", taskSlots * 8);
-  code.call(BPF_FUNC_seq_write);
+  writeOut(code, btf, taskSlots * 8);
+  if (seenFd !== undefined) {
+    // A record for which there was no room is asked for again with the next read.
+    code.jumpIfNotEqual("r0", 0, "end");
+    seal(code, btf, seenFd, sealSlot);
+    code.jump("end");
+    code.label("unchanged");
+    code.load("r1", "r7", getField(btf, "pid", "task_struct", ["pid"]).offset, 4);
+    code.store("r10", recordAt, "r1", 4);
+    code.move("r1", unchangedMark);
+    code.store("r10", recordAt + 4, "r1", 4);
+    writeOut(code, btf, 8);
+  }
   code.label("end");
   code.move("r0", 0);
   code.exit();
   return code.assemble();
+}
+
+/** bpf_seq_write(meta->seq, record, bytes), which gives 0 when there was room. Expects r6 the context. */
+function writeOut(code: Assembler, btf: Btf, bytes: number): void {
+  code.load("r1", "r6", 0, 8);
+  code.load("r1", "r1", getField(btf, "seq", "bpf_iter_meta", ["seq"]).offset, 8);
+  code.move("r2", "r10");
+  code.add("r2", recordAt);
+  code.move("r3", bytes);
+  code.call(BPF_FUNC_seq_write);
 }
 
 /**

@@ -1,26 +1,37 @@
-import { taskSlots, uncounted, words } from "./task-iterator.ts";
+import { createRecordPool, wordsOf, wordsOfRecord } from "./record-pool.ts";
+import type { ShownTasks } from "./seen-tasks.ts";
+import { uncounted, words } from "./task-iterator.ts";
 
 const twoTo32 = 2 ** 32;
-const wordsOfRecord = taskSlots * 2;
-const readBytes = 64 * 1024;
+const wordsOfMark = 2;
+/** A read from the iterator gives 32 KiB at the most; what is left of the read before comes first. */
+const roomBytes = 32 * 1024;
 const commBytes = 16;
-/** Records that are compared in one call: most are as before, and a call costs as much as a loop over two of them. */
-const recordsOfBlock = 8;
-const bytesOfBlock = recordsOfBlock * wordsOfRecord * 4;
+/** Processes for which room is made at first. */
+const leastProcesses = 1024;
 
-/** What the kernel wrote in one pass: records of processes, one after the other. */
-export interface TaskRecords {
+/** What the kernel writes, pass by pass: the latest record of each process that a pass has shown. */
+export interface TaskRecords extends ShownTasks {
+  /** Begins a new pass, beside which the one before is kept. */
+  begin(): void;
+  /** Forgets all passes: the next one has to have whole records. */
+  clear(): void;
   /** Bytes for the next read from the iterator; at least 32 KiB, which is the most that it gives at once. */
   room(): Buffer;
-  /** Takes in what was read into the room. */
+  /** Takes in what was read into the room. @throws RangeError for a mark of a process that has no record */
   took(bytes: number): void;
-  /** Begins a new pass, beside which the one before is kept. */
-  clear(): void;
-  /** How many there are. @throws RangeError when the bytes end in the middle of a record */
-  count(): number;
-  /** Whether the pass before had the same record at this place, to the last bit. */
-  isAsBefore(index: number): boolean;
-  /** First word of a record, for `words` to be added to. */
+  /**
+   * Ends the pass.
+   * @returns whether it has shown other processes than the one before
+   * @throws RangeError when the bytes end in the middle of a record
+   */
+  finish(): boolean;
+  /**
+   * By index, 1 where the process has the record of the pass before, to the last bit. Never for one whose threads were too
+   * many: its record tells nothing of them.
+   */
+  readonly same: Uint8Array;
+  /** First word of a process's record, for `words` to be added to. */
   at(index: number): number;
   /** The figure at a word, as an unsigned number; beyond 2^53 the last bits are lost. */
   figure(word: number): number;
@@ -35,76 +46,143 @@ export interface TaskRecords {
   commFrom(record: number): number;
 }
 
+/** Which processes a pass has shown: columns, of which the first `count` hold. */
+interface Pass {
+  count: number;
+  pids: Int32Array;
+  /** The first word of each one's record in the pool. */
+  places: Int32Array;
+  indexesBefore: Int32Array;
+  same: Uint8Array;
+}
+
 export function createTaskRecords(): TaskRecords {
-  let bytes = Buffer.alloc(4 * readBytes);
-  let content = wordsOf(bytes);
-  let length = 0;
-  let bytesBefore = Buffer.alloc(4 * readBytes);
-  let before = wordsOf(bytesBefore);
-  let lengthBefore = 0;
-  // A number, not a BigInt: making BigInt objects costs ten times the scan.
-  const figure = (word: number): number => (content[word] ?? 0) + (content[word + 1] ?? 0) * twoTo32;
-  /** The block that was compared last, -1 for none. */
-  let block = -1;
-  let isBlockSame = false;
-  const isBlockAsBefore = (index: number): boolean => {
-    if (block === index) return isBlockSame;
-    block = index;
-    const from = index * bytesOfBlock;
-    const end = from + bytesOfBlock;
-    isBlockSame =
-      end <= length && end <= lengthBefore && bytes.compare(bytesBefore, from, end, from, end) === 0;
-    return isBlockSame;
+  const pool = createRecordPool();
+  const room = Buffer.alloc(roomBytes + wordsOfRecord * 4);
+  const read = wordsOf(room);
+  /** Bytes in the room that are no whole record yet. */
+  let left = 0;
+  let pass = createPass();
+  let before = createPass();
+  /** Where the pass before is compared. */
+  let cursor = 0;
+  let areOthers = false;
+
+  /** Passes over those of the pass before whose PIDs are less. @returns the index of this one, -1 for none */
+  const findBefore = (pid: number): number => {
+    for (; cursor < before.count && (before.pids[cursor] ?? 0) < pid; cursor++) {
+      areOthers = true;
+      pool.free(before.places[cursor] ?? 0);
+    }
+    return cursor < before.count && before.pids[cursor] === pid ? cursor++ : -1;
   };
+  const isSummed = (record: number): boolean => pool.words[record + words.unsummed] === 0;
+  const add = (pid: number, place: number, indexBefore: number, isSame: boolean): void => {
+    const index = pass.count++;
+    pass.pids[index] = pid;
+    pass.places[index] = place;
+    pass.indexesBefore[index] = indexBefore;
+    pass.same[index] = isSame ? 1 : 0;
+  };
+  const takeMark = (pid: number): void => {
+    const known = findBefore(pid);
+    if (known === -1) throw new RangeError(`the task iterator has a mark of process ${pid}, but no record`);
+    add(pid, before.places[known] ?? 0, known, true);
+  };
+  const takeRecord = (from: number): void => {
+    const pid = read[from + words.processId] ?? 0;
+    const known = findBefore(pid);
+    if (known === -1) areOthers = true;
+    const place = known === -1 ? pool.take() : (before.places[known] ?? 0);
+    const isSame = known !== -1 && pool.isSame(place, read, from);
+    if (!isSame) pool.put(place, read, from);
+    add(pid, place, known, isSame && isSummed(place));
+  };
+  // A number, not a BigInt: making BigInt objects costs ten times the scan.
+  const figure = (word: number): number => (pool.words[word] ?? 0) + (pool.words[word + 1] ?? 0) * twoTo32;
   return {
-    room: () => {
-      if (bytes.length - length < readBytes) {
-        bytes = Buffer.concat([bytes], bytes.length * 2);
-        content = wordsOf(bytes);
-      }
-      return bytes.subarray(length);
-    },
-    took: (count) => {
-      length += count;
+    begin: () => {
+      [pass, before] = [before, pass];
+      pass.count = 0;
+      cursor = 0;
+      left = 0;
+      areOthers = false;
     },
     clear: () => {
-      [bytes, bytesBefore] = [bytesBefore, bytes];
-      [content, before] = [before, content];
-      [length, lengthBefore] = [0, length];
-      block = -1;
+      pass.count = 0;
+      before.count = 0;
+      pool.clear();
     },
-    count: () => {
-      const found = length / 4 / wordsOfRecord;
-      if (Number.isInteger(found)) return found;
-      throw new RangeError("the task iterator's output ends in the middle of a record");
+    room: () => room.subarray(left),
+    took: (bytes) => {
+      const end = (left + bytes) >> 2;
+      makeRoom(pass, pass.count + end / wordsOfMark);
+      let from = 0;
+      for (;;) {
+        const isMark = read[from + 1] !== 0;
+        const next = from + (isMark ? wordsOfMark : wordsOfRecord);
+        if (next > end) break;
+        if (isMark) takeMark(read[from] ?? 0);
+        else takeRecord(from);
+        from = next;
+      }
+      left += bytes - from * 4;
+      room.copyWithin(0, from * 4, from * 4 + left);
     },
-    isAsBefore: (index) => {
-      if (isBlockAsBefore(Math.floor(index / recordsOfBlock))) return true;
-      const end = (index + 1) * wordsOfRecord;
-      if (end > lengthBefore / 4) return false;
-      const [now, then] = [content, before];
-      // A loop: a call of Buffer.compare costs more than these few words.
-      for (let word = end - wordsOfRecord; word < end; word++) if (now[word] !== then[word]) return false;
-      return true;
+    finish: () => {
+      if (left !== 0) throw new RangeError("the task iterator's output ends in the middle of a record");
+      findBefore(Number.POSITIVE_INFINITY);
+      return areOthers;
     },
-    at: (index) => index * wordsOfRecord,
+    count: () => pass.count,
+    get pids() {
+      return pass.pids;
+    },
+    get indexesBefore() {
+      return pass.indexesBefore;
+    },
+    get same() {
+      return pass.same;
+    },
+    at: (index) => pass.places[index] ?? 0,
     figure,
-    positive: (word) => ((content[word + 1] ?? 0) >= twoTo32 / 2 ? 0 : figure(word)),
+    positive: (word) => ((pool.words[word + 1] ?? 0) >= twoTo32 / 2 ? 0 : figure(word)),
     openFiles: (record) => {
-      const count = content[record + words.openFiles] ?? 0;
+      const count = pool.words[record + words.openFiles] ?? 0;
       return count === uncounted ? Number.NaN : count;
     },
-    isSummed: (record) => content[record + words.unsummed] === 0,
+    isSummed,
     get bytes() {
-      return bytes;
+      return pool.bytes;
     },
     commFrom: (record) => (record + words.nameFrom) * 4,
   };
 }
 
-/** Of memory of its own, whose offset is a multiple of four: Buffer.alloc and Buffer.concat give such for this size. */
-function wordsOf(bytes: Buffer): Uint32Array {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+function createPass(): Pass {
+  return {
+    count: 0,
+    pids: new Int32Array(leastProcesses),
+    places: new Int32Array(leastProcesses),
+    indexesBefore: new Int32Array(leastProcesses),
+    same: new Uint8Array(leastProcesses),
+  };
+}
+
+function makeRoom(pass: Pass, processes: number): void {
+  if (processes <= pass.pids.length) return;
+  const length = Math.max(2 * pass.pids.length, processes);
+  const enlarge = (known: Int32Array): Int32Array => {
+    const larger = new Int32Array(length);
+    larger.set(known);
+    return larger;
+  };
+  pass.pids = enlarge(pass.pids);
+  pass.places = enlarge(pass.places);
+  pass.indexesBefore = enlarge(pass.indexesBefore);
+  const same = new Uint8Array(length);
+  same.set(pass.same);
+  pass.same = same;
 }
 
 /** Where `comm` ends: it is filled with NUL to sixteen bytes. */

@@ -20,10 +20,12 @@ export interface TaskRows {
   /** @returns how many files of /proc were read for it: those of a process that is new, as a rule none */
   write(record: number, scan: RowScan): number;
   /**
-   * Adds the row of a record that is as it was in the scan before, when the table before has the process in the same place.
-   * @returns false when it has to be written
+   * Adds the rows of processes whose records are as they were in the scan before, up to the first one that has to be written:
+   * the table before does not have it in the same place, or its title may have changed.
+   * @param from index of the first process; @param below PIDs from this on are not looked at
+   * @returns how many
    */
-  keep(record: number, scan: RowScan): boolean;
+  keep(from: number, below: number, scan: RowScan): number;
   sweep(scan: RowScan): void;
 }
 
@@ -95,17 +97,24 @@ export function createTaskRows(
       noteRest(row, Number.isNaN(open) ? rests.none : restOf(life));
       return lives.filesRead - filesRead;
     },
-    keep: (record, { columns, number }) => {
-      const row = columns.length;
-      const pid = records.figure(record + words.processId);
+    keep: (from, below, { columns, number }) => {
+      const { pids, same } = records;
+      const count = records.count();
+      const first = columns.length;
       // What was written there at first is the table's before.
-      if (columns.pid[row] !== pid) return false;
-      const rest = restByRow[row] ?? rests.none;
-      if (rest === rests.none || (rest === rests.untilTurn && lives.isTurn(pid, number))) return false;
-      if (keptCount === kept.length) kept = enlarge(kept, new Int32Array(2 * keptCount + leastRows));
-      kept[keptCount++] = pid;
-      columns.length++;
-      return true;
+      const before = columns.pid;
+      if (keptCount + count - from > kept.length) kept = enlarge(kept, new Int32Array(2 * count + leastRows));
+      let row = first;
+      for (let index = from; index < count && same[index] === 1; index++) {
+        const pid = pids[index] ?? 0;
+        if (before[row] !== pid || pid >= below) break;
+        const rest = restByRow[row] ?? rests.none;
+        if (rest === rests.none || (rest === rests.untilTurn && lives.isTurn(pid, number))) break;
+        kept[keptCount++] = pid;
+        row++;
+      }
+      columns.length = row;
+      return row - first;
     },
     sweep: ({ number }) => {
       lives.sweep(number, kept.subarray(0, keptCount));
