@@ -16,8 +16,11 @@ export interface ColumnStore {
    * @param capacity most rows that will be written
    */
   begin(capacity: number): ColumnWriter;
-  /** The table that was begun; its writer must not be used again. */
-  finish(): ProcessTable;
+  /**
+   * The table that was begun; its writer must not be used again.
+   * @param written rows that may differ from those of the table before in the same place; all when left out
+   */
+  finish(written?: readonly number[]): ProcessTable;
 }
 
 const figureColumns = {
@@ -70,19 +73,21 @@ export function createColumnStore(): ColumnStore {
       columns.length = 0;
       return columns;
     },
-    finish: () => {
+    finish: (written) => {
       const { length } = columns;
       const before = last?.length === length ? last : undefined;
+      const areSame =
+        written === undefined || written.length > length / fewOf ? areAllSame : areSameAt(written);
       const figures = figureNames.map((name) => {
         const now = columns[name].subarray(0, length);
-        if (before !== undefined && areSameBytes(before[name], now)) return [name, before[name]];
+        if (before !== undefined && areSame(before[name], now)) return [name, before[name]];
         replace(columns, name, figureColumn(name, capacity, now));
         return [name, now];
       });
       const texts = textNames.map((name) => {
         const now: unknown[] = columns[name];
         now.length = length;
-        if (before !== undefined && haveSameElements(before[name], now)) return [name, before[name]];
+        if (before !== undefined && areSame(before[name], now)) return [name, before[name]];
         replace(columns, name, now.slice());
         return [name, now];
       });
@@ -92,6 +97,9 @@ export function createColumnStore(): ColumnStore {
     },
   };
 }
+
+/** Single rows are compared when they are less than this part of all: else all at once is cheaper. */
+const fewOf = 4;
 
 type Lives = Pick<ProcessTable, "pid" | "startTicks">;
 
@@ -123,11 +131,19 @@ function figureColumn(name: FigureColumn, capacity: number, known: Figures | und
   return column;
 }
 
-/** Bit by bit, so that NaN is the same as NaN. */
-function areSameBytes(one: Figures, other: Figures): boolean {
+function areAllSame(one: ArrayLike<unknown>, other: ArrayLike<unknown>): boolean {
+  if (!ArrayBuffer.isView(one) || !ArrayBuffer.isView(other)) return haveSameElements(one, other);
+  // Bit by bit, so that NaN is the same as NaN.
   return Buffer.compare(bytesOf(one), bytesOf(other)) === 0;
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Figures): Uint8Array {
+function areSameAt(rows: readonly number[]) {
+  return (one: ArrayLike<unknown>, other: ArrayLike<unknown>): boolean => {
+    for (const row of rows) if (!Object.is(one[row], other[row])) return false;
+    return true;
+  };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -24,7 +24,8 @@ const [{ loadTaskPasses }, { createTaskRecords }, { createCgroupTexts }, { detec
     load("source/cgroupfs/layout.js"),
   ]);
 
-const warmPasses = 12;
+// As many scans as V8 takes to compile what it runs.
+const warmPasses = 60;
 const units = readKernelUnits("/proc", Date.now());
 const syscalls = await loadSyscalls();
 const cpu = () => {

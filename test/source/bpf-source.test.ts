@@ -118,7 +118,7 @@ function sideBySide(threads: ThreadVisit): void {
     );
   });
 
-  test("what others change of a process that does not run is seen: its state and its parent at once, a limit in eight scans", async () => {
+  test("what others change of a process that does not run is seen: its state and its parent at once, a limit in sixteen scans", async () => {
     const shell = spawn("sh", ["-c", "sleep 424242 & echo $!; wait"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -143,7 +143,7 @@ function sideBySide(threads: ThreadVisit): void {
       expect(orphan).toMatchObject({ parentPid: rowOf((await procfs.scan()).table, pid).parentPid });
       execFileSync("prlimit", ["--nofile=77:77", `--pid=${pid}`]);
       let scans = 0;
-      while ((await seen()).openFilesLimit !== 77) expect(++scans).toBeLessThan(8);
+      while ((await seen()).openFilesLimit !== 77) expect(++scans).toBeLessThan(16);
     } finally {
       process.kill(pid, "SIGKILL");
       shell.kill("SIGKILL");

@@ -7,17 +7,16 @@ import { createColumnStore, haveSameLives } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createGuardedReader, type GuardedReader } from "../procfs/guarded-reader.ts";
-import { createRowReader, listPids, type RowScan } from "../procfs/procfs-source.ts";
+import { createRowReader, type RowScan } from "../procfs/procfs-source.ts";
 import type { Btf } from "./btf.ts";
+import { createHiddenFinder } from "./hidden-processes.ts";
 import { loadTaskPasses } from "./task-passes.ts";
 import { createTaskRecords, type TaskRecords } from "./task-records.ts";
 import { createTaskRows } from "./task-rows.ts";
 import type { ThreadVisit } from "./thread-sums.ts";
 
-/** Scans between two looks for processes that the iterator does not show. */
-const lookForHiddenEvery = 60;
 /** Reads of the iterator, each of at most 32 KiB, between two yields to the event loop. */
-const readsAtOnce = 16;
+const readsAtOnce = 4;
 /** Between two yields: rows are cheap, files of /proc, which a process seen for the first time needs, are not. */
 const rowsAtOnce = 1_000;
 const filesAtOnce = 192;
@@ -50,7 +49,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   const rows = createTaskRows({ root, units, cgroups, commands }, records);
   const procfs = createRowReader({ root, units, commands });
   const tables = createColumnStore();
-  let hidden: readonly number[] = [];
+  const findHidden = createHiddenFinder(records, root);
   let scans = 0;
   /** Whether the pass before was taken in whole: what it marks as unchanged is known. */
   let isInStep = false;
@@ -68,9 +67,10 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       await readAll(passes.open(scans, isWhole), records);
       if (records.finish()) passes.keep(records);
       isInStep = true;
+      await yieldToLoop();
       cgroups.beginRound();
       const count = records.count();
-      if (scans % lookForHiddenEvery === 0) hidden = findHidden(records, root);
+      const hidden = findHidden(scans);
       const columns = tables.begin(count + hidden.length);
       const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
       const written: number[] = [];
@@ -107,7 +107,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       rows.sweep(scan);
       procfs.sweep(scan);
       isFinished = true;
-      const table = tables.finish();
+      const table = tables.finish(written);
       const changes =
         last !== undefined && haveSameLives(last, table) ? { since: last, rows: written } : undefined;
       last = table;
@@ -118,13 +118,6 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       passes.close();
     },
   };
-}
-
-/** Processes that /proc lists and the iterator does not show: a security module can hide some, such as PID 1. */
-function findHidden(records: TaskRecords, root: string): readonly number[] {
-  const shown = new Set<number>();
-  for (let index = 0; index < records.count(); index++) shown.add(records.pids[index] ?? 0);
-  return [...listPids(root)].filter((pid) => !shown.has(pid));
 }
 
 async function readAll(fd: number, records: TaskRecords): Promise<void> {

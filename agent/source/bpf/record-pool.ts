@@ -12,9 +12,12 @@ export interface RecordPool {
   /** @returns the first word of a place that is free */
   take(): number;
   free(place: number): void;
-  /** Whether a place holds the record that begins at a word of another array. */
-  isSame(place: number, other: Uint32Array, from: number): boolean;
-  put(place: number, other: Uint32Array, from: number): void;
+  /**
+   * Whether a place holds the record that begins at a word of another array. Both are compared as numbers with a sign: V8 has
+   * those without one as floating-point numbers.
+   */
+  isSame(place: number, other: Int32Array, from: number): boolean;
+  put(place: number, other: Int32Array, from: number): void;
   /** Frees all. */
   clear(): void;
 }
@@ -23,6 +26,7 @@ export function createRecordPool(): RecordPool {
   const bytes = Buffer.alloc(leastRecords * wordsOfRecord * 4);
   let used = 0;
   let freed: number[] = [];
+  let signed = signedWordsOf(bytes);
   // Properties, not accessors: they are read for every figure of every record.
   const pool = {
     bytes,
@@ -33,6 +37,7 @@ export function createRecordPool(): RecordPool {
       if (used === pool.words.length) {
         pool.bytes = Buffer.concat([pool.bytes], pool.bytes.length * 2);
         pool.words = wordsOf(pool.bytes);
+        signed = signedWordsOf(pool.bytes);
       }
       used += wordsOfRecord;
       return used - wordsOfRecord;
@@ -40,15 +45,15 @@ export function createRecordPool(): RecordPool {
     free: (place: number): void => {
       freed.push(place);
     },
-    isSame: (place: number, other: Uint32Array, from: number): boolean => {
-      const { words } = pool;
+    isSame: (place: number, other: Int32Array, from: number): boolean => {
+      const words = signed;
       // Loops: a call of Buffer.compare or Buffer.copy costs more than these few words.
       for (let word = 0; word < wordsOfRecord; word++)
         if (words[place + word] !== other[from + word]) return false;
       return true;
     },
-    put: (place: number, other: Uint32Array, from: number): void => {
-      const { words } = pool;
+    put: (place: number, other: Int32Array, from: number): void => {
+      const words = signed;
       for (let word = 0; word < wordsOfRecord; word++) words[place + word] = other[from + word] ?? 0;
     },
     clear: (): void => {
@@ -62,4 +67,8 @@ export function createRecordPool(): RecordPool {
 /** Of memory of its own, whose offset is a multiple of four: Buffer.alloc and Buffer.concat give such for large sizes. */
 export function wordsOf(bytes: Buffer): Uint32Array {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+export function signedWordsOf(bytes: Buffer): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }

@@ -7,7 +7,7 @@ import { getField, type RecordField, taskField, widthOf } from "./record-fields.
 /** Processes that are remembered; those beyond have their whole record in each pass. All of it counts as the agent's memory. */
 const mostSeen = 32_768;
 /** A process has its turn once in so many scans, a power of two: then it has its whole record, come what may. */
-const turns = 8;
+const turns = 16;
 /** Entries that the program looks at for one process: those between are of processes that have ended since. */
 const mostLooks = 16;
 

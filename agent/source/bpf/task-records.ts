@@ -1,4 +1,4 @@
-import { createRecordPool, wordsOf, wordsOfRecord } from "./record-pool.ts";
+import { createRecordPool, signedWordsOf, wordsOfRecord } from "./record-pool.ts";
 import type { ShownTasks } from "./seen-tasks.ts";
 import { uncounted, words } from "./task-iterator.ts";
 
@@ -59,7 +59,7 @@ interface Pass {
 export function createTaskRecords(): TaskRecords {
   const pool = createRecordPool();
   const room = Buffer.alloc(roomBytes + wordsOfRecord * 4);
-  const read = wordsOf(room);
+  const read = signedWordsOf(room);
   /** Bytes in the room that are no whole record yet. */
   let left = 0;
   let pass = createPass();
@@ -88,6 +88,26 @@ export function createTaskRecords(): TaskRecords {
     const known = findBefore(pid);
     if (known === -1) throw new RangeError(`the task iterator has a mark of process ${pid}, but no record`);
     add(pid, before.places[known] ?? 0, known, true);
+  };
+  /**
+   * Takes marks as long as they are of the processes that follow one another in the pass before, which nearly all are.
+   * @returns where it stopped
+   */
+  const takeMarks = (from: number, end: number): number => {
+    const { pids, places, count } = before;
+    const { pids: pidsNow, places: placesNow, indexesBefore, same } = pass;
+    let index = pass.count;
+    let word = from;
+    for (; word < end && read[word + 1] !== 0; word += wordsOfMark) {
+      const pid = read[word] ?? 0;
+      if (cursor >= count || pids[cursor] !== pid) break;
+      pidsNow[index] = pid;
+      placesNow[index] = places[cursor] ?? 0;
+      indexesBefore[index] = cursor++;
+      same[index++] = 1;
+    }
+    pass.count = index;
+    return word;
   };
   const takeRecord = (from: number): void => {
     const pid = read[from + words.processId] ?? 0;
@@ -119,6 +139,7 @@ export function createTaskRecords(): TaskRecords {
       makeRoom(pass, pass.count + end / wordsOfMark);
       let from = 0;
       for (;;) {
+        from = takeMarks(from, end - 1);
         const isMark = read[from + 1] !== 0;
         const next = from + (isMark ? wordsOfMark : wordsOfRecord);
         if (next > end) break;
