@@ -19,7 +19,7 @@ export function assembleCadvisor(config: Config, host: CollectorHost, log: Logge
     version: host.version,
     monotonicMs: host.monotonicMs,
     isOn: (collector) => on?.has(collector) === true,
-    ownContainer,
+    ownContainer: rememberAnswers(ownContainer),
     isLabelWanted: config.containersLabels,
     engineVersion: () => host.runtimes.map((runtime) => runtime.status().version ?? "").find(Boolean) ?? "",
     mostSeries: () => host.shares.of("container"),
@@ -31,6 +31,23 @@ export function assembleCadvisor(config: Config, host: CollectorHost, log: Logge
     },
     onLayerFailure: (error) => log.debug("a container's layer was not measured", { reason: reasonOf(error) }),
   });
+}
+
+/** Paths whose answers are remembered: with more of them it begins anew. */
+const mostPaths = 10_000;
+
+/** The same paths are asked for at each reading. */
+function rememberAnswers<T>(answer: (path: string) => T): (path: string) => T {
+  const known = new Map<string, { readonly answer: T }>();
+  return (path) => {
+    let remembered = known.get(path);
+    if (remembered === undefined) {
+      if (known.size >= mostPaths) known.clear();
+      remembered = { answer: answer(path) };
+      known.set(path, remembered);
+    }
+    return remembered.answer;
+  };
 }
 
 /** The container whose own cgroup this is; those below it are not. */

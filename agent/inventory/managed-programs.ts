@@ -68,6 +68,7 @@ export function createManagedPrograms(parts: ManagedProgramsParts): ManagedProgr
       one.asking = false;
     }
   };
+  const containersWithSigns = createSignFinder();
   return {
     nameRows: (context) => {
       const signed = containersWithSigns(context);
@@ -177,10 +178,24 @@ function namesOf(all: readonly Watched[], { table, rowByPid }: Snapshot): Map<nu
   return names;
 }
 
-function containersWithSigns({
-  table,
-  containerOf,
-}: Pick<ProgramContext, "table" | "containerOf">): ReadonlySet<number> {
+type SignContext = Pick<ProgramContext, "table" | "containerOf">;
+
+/** Finds the containers with signs of a manager; those of the last time while the arrays by which they are found are the same. */
+function createSignFinder(): (context: SignContext) => ReadonlySet<number> {
+  let last: SignContext | undefined;
+  let found: ReadonlySet<number> = new Set();
+  return ({ table, containerOf }) => {
+    const isSame =
+      last?.table.name === table.name &&
+      last.table.command === table.command &&
+      last.containerOf === containerOf;
+    last = { table, containerOf };
+    if (!isSame) found = findSigns(last);
+    return found;
+  };
+}
+
+function findSigns({ table, containerOf }: SignContext): ReadonlySet<number> {
   const found = new Set<number>();
   for (let row = 0; row < table.length; row++) {
     const index = containerOf[row] ?? -1;

@@ -1,4 +1,5 @@
 import type { Container, Snapshot } from "../model.ts";
+import { haveSameElements } from "../source/same-elements.ts";
 
 /** Tells whether the OOM killer took a process, where only the counters of containers say so. */
 export interface OomWatch {
@@ -14,8 +15,14 @@ export interface OomWatch {
 /** @param readKills of the cgroup that a text of /proc/PID/cgroup names; undefined: unreadable */
 export function createOomWatch(readKills: (cgroupText: string) => number | undefined): OomWatch {
   const known = new Map<string, { readonly cgroupText: string; kills: number }>();
+  let last: Snapshot | undefined;
   return {
-    observe: ({ table, containers, containerOf }) => {
+    observe: (snapshot) => {
+      const { table, containers, containerOf } = snapshot;
+      // The same array: no process has come or gone, or changed its container.
+      const isSame = last?.containerOf === containerOf && haveSameElements(last.containers, containers);
+      last = snapshot;
+      if (isSame) return;
       const present = new Set<string>();
       for (let row = 0; row < table.length; row++) {
         const id = containers[containerOf[row] ?? -1]?.id;

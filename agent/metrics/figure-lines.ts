@@ -46,35 +46,35 @@ export function createFigureLines(length: number, prefixOf: (line: number) => st
     return text === "" ? undefined : createPiece(text);
   };
 
-  /** The changed lines, each once and in order, with the text of their figures. */
-  const textsOf = (lines: readonly number[]): ReadonlyMap<number, string> =>
-    new Map(lines.toSorted((a, b) => a - b).map((line) => [line, `${numberText(figures[line] ?? 0)}\n`]));
-
+  /** Copies what is before and between the changed lines' figures, and writes these; then all lines are where they stand. */
   const patch = (before: Buffer): Piece => {
-    const texts = textsOf(changed);
+    const lines = inOrder(changed);
+    const texts = lines.map((line) => `${numberText(figures[line] ?? 0)}\n`);
     let grown = 0;
-    for (const [line, text] of texts) grown += text.length - ((endAt[line] ?? 0) - (figureAt[line] ?? 0));
+    for (let index = 0; index < lines.length; index++)
+      grown += (texts[index]?.length ?? 0) - lengthOf(lines[index] ?? 0);
     const bytes = Buffer.allocUnsafeSlow(before.length + grown);
     /** How far the bytes before are copied, and those after are written. */
     let read = 0;
     let at = 0;
-    for (const [line, text] of texts) {
-      const end = endAt[line] ?? 0;
+    for (let index = 0; index < lines.length; index++) {
+      const line = lines[index] ?? 0;
       at += before.copy(bytes, at, read, figureAt[line]);
-      at += bytes.write(text, at, "latin1");
-      read = end;
+      at += bytes.write(texts[index] ?? "", at, "latin1");
+      read = endAt[line] ?? 0;
     }
     before.copy(bytes, at, read);
-    move(texts);
+    move(lines, texts);
     return { bytes };
   };
+  const lengthOf = (line: number): number => (endAt[line] ?? 0) - (figureAt[line] ?? 0);
   /** Where lines are once these texts stand in them. */
-  const move = (texts: ReadonlyMap<number, string>): void => {
+  const move = (lines: readonly number[], texts: readonly string[]): void => {
     let moved = 0;
-    for (let line = 0; line < length; line++) {
+    let next = 0;
+    for (let line = lines[0] ?? length; line < length; line++) {
       const from = (figureAt[line] ?? 0) + moved;
-      const text = texts.get(line);
-      if (text !== undefined) moved += text.length - ((endAt[line] ?? 0) - (figureAt[line] ?? 0));
+      if (lines[next] === line) moved += (texts[next++]?.length ?? 0) - lengthOf(line);
       figureAt[line] = from;
       endAt[line] = (endAt[line] ?? 0) + moved;
     }
@@ -105,4 +105,11 @@ export function createFigureLines(length: number, prefixOf: (line: number) => st
       return piece;
     },
   };
+}
+
+/** Each once, ascending. They often are already: figures are set line by line. */
+function inOrder(lines: readonly number[]): readonly number[] {
+  for (let index = 1; index < lines.length; index++)
+    if ((lines[index] ?? 0) <= (lines[index - 1] ?? 0)) return [...new Set(lines)].sort((a, b) => a - b);
+  return lines;
 }

@@ -1,4 +1,6 @@
-import { collectDefaultMetrics } from "prom-client";
+import { collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import { createProblems } from "../source/problems.ts";
+import { createOpenFilesCounter } from "../source/procfs/open-files.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import { createHeld } from "./held.ts";
 import { neverMs, replaceLoopDelay } from "./loop-delay.ts";
@@ -11,16 +13,32 @@ export interface RuntimeMetricsParts {
   readonly monotonicMs: () => number;
 }
 
-/** `process_*` and `nodejs_*` of the agent itself, as prom-client brings them, but for the delay of the loop. */
+/** `process_*` and `nodejs_*` of the agent itself, as prom-client brings them, but for what costs much to collect. */
 export function createRuntimeMetrics(
   parts: RuntimeMetricsParts,
 ): (format: ExpositionFormat) => Promise<string> {
   const { registry, seal } = createRegistryPair();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: neverMs });
   replaceLoopDelay(registry);
+  replaceOpenFiles(registry);
   const render = seal();
   const hold = (format: ExpositionFormat) =>
     createHeld(() => render(format), parts.refreshMs, parts.monotonicMs);
   const held = { text: hold("text"), openmetrics: hold("openmetrics") };
   return (format) => held[format]();
+}
+
+/** prom-client's own lists all of them, which are thousands: files of cgroups are held open. */
+function replaceOpenFiles(registry: Registry): void {
+  const name = "process_open_fds";
+  registry.removeSingleMetric(name);
+  const count = createOpenFilesCounter("/proc");
+  new Gauge({
+    name,
+    help: "Number of open file descriptors.",
+    registers: [registry],
+    collect() {
+      this.set(count(process.pid, createProblems()));
+    },
+  });
 }

@@ -139,7 +139,11 @@ function areAllSame(one: ArrayLike<unknown>, other: ArrayLike<unknown>): boolean
 
 function areSameAt(rows: readonly number[]) {
   return (one: ArrayLike<unknown>, other: ArrayLike<unknown>): boolean => {
-    for (const row of rows) if (!Object.is(one[row], other[row])) return false;
+    // Without an iterator, which makes an object for each row.
+    for (let at = 0; at < rows.length; at++) {
+      const row = rows[at] ?? 0;
+      if (!Object.is(one[row], other[row])) return false;
+    }
     return true;
   };
 }

@@ -130,8 +130,13 @@ function createReader(parts: CgroupSubjectParts): (snapshot: Snapshot) => Promis
           ? ooms.total(id, kept.inode, figures.oomEvents, ends[index] ?? 0)
           : figures.oomEvents;
       const own = rowsOf(path, index, rows);
+      // Property by property: V8 takes a hundred times as long for a spread that others follow.
       subjects.push({
-        ...figures,
+        cpu: figures.cpu,
+        memory: figures.memory,
+        devices: figures.devices,
+        tasks: figures.tasks,
+        pressure: figures.pressure,
         path,
         container: kept.container?.known === true ? kept.container : undefined,
         index,
