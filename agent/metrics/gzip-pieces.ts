@@ -2,14 +2,8 @@ import zlib from "node:zlib";
 import { createPauses } from "../source/pauses.ts";
 import { combineCrc32, shiftOf } from "./crc32-combine.ts";
 import { joinPieces, lengthOf, type Piece } from "./pieces.ts";
+import { createDivision, type Run } from "./run-division.ts";
 
-/**
- * Bytes of a run, about. Names come again in family after family, so that short runs would become twice as large; in long
- * ones more is compressed anew for a figure that has changed.
- */
-const bytesOfRun = 32 * 1024;
-/** Bodies of different numbers of pieces whose division is remembered. */
-const mostDivisions = 16;
 /** What zlib makes of an exposition is smaller by far: it seldom needs a second chunk of output. */
 const leastChunk = 4 * 1024;
 
@@ -24,9 +18,6 @@ const options = { level: 1, memLevel: 7, finishFlush: zlib.constants.Z_SYNC_FLUS
 const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
 /** An empty last block. */
 const lastBlock = [0x03, 0x00];
-
-/** Pieces that are compressed together: at least one. */
-type Run = readonly [Piece, ...Piece[]];
 
 /** A run that was compressed, and what the trailer has to know of it. */
 interface Deflated {
@@ -63,50 +54,6 @@ export function createPieceGzip(monotonicMs: () => number): (pieces: readonly Pi
     }
     return Buffer.concat([header, ...parts.map(({ bytes }) => bytes), trailer(parts)]);
   };
-}
-
-/** Where bodies of so many pieces are divided, and how long such a body was then. */
-interface Division {
-  readonly ends: readonly number[];
-  readonly length: number;
-}
-
-/**
- * Divides pieces into runs: as before while there are as many, since one that grows would move all that follow, and the
- * body has not become twice as long, or half as long.
- */
-function createDivision(): (pieces: readonly Piece[]) => readonly Run[] {
-  const byCount = new Map<number, Division>();
-  return (pieces) => {
-    const length = lengthOf(pieces);
-    let division = byCount.get(pieces.length);
-    if (division === undefined || length > 2 * division.length || 2 * length < division.length) {
-      if (byCount.size >= mostDivisions) byCount.clear();
-      division = { ends: findEnds(pieces), length };
-      byCount.set(pieces.length, division);
-    }
-    const runs: Run[] = [];
-    let from = 0;
-    for (const end of division.ends) {
-      const [first, ...rest] = pieces.slice(from, end);
-      if (first !== undefined) runs.push([first, ...rest]);
-      from = end;
-    }
-    return runs;
-  };
-}
-
-/** Behind which piece each run ends. */
-function findEnds(pieces: readonly Piece[]): readonly number[] {
-  const ends: number[] = [];
-  let length = 0;
-  for (const [index, { bytes }] of pieces.entries()) {
-    length += bytes.length;
-    if (length < bytesOfRun && index < pieces.length - 1) continue;
-    ends.push(index + 1);
-    length = 0;
-  }
-  return ends;
 }
 
 function areSame(run: Run, other: Run): boolean {
