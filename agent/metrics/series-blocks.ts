@@ -30,7 +30,7 @@ export interface SeriesBlocks<S> {
 
 export function createSeriesBlocks<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
   const width = Math.max(1, Math.floor(seriesOfBlock / Math.max(1, family.readings.length)));
-  const blocks: SeriesBlocks<S>[] = [];
+  const blocks: Block<S>[] = [];
   return {
     render: (subjects, most) => {
       const pieces: Piece[] = [];
@@ -38,9 +38,10 @@ export function createSeriesBlocks<S>(family: SubjectFamily<S>): SeriesBlocks<S>
       let dropped = 0;
       let count = 0;
       for (let from = 0; from < subjects.length; from += width) {
-        blocks[count] ??= createBlock(family);
-        const rendered = blocks[count++]?.render(subjects.slice(from, from + width), most - written);
-        if (rendered === undefined) continue;
+        const block = blocks[count] ?? createBlock(family);
+        blocks[count++] = block;
+        const end = Math.min(subjects.length, from + width);
+        const rendered = block.render(subjects, from, end, most - written);
         pieces.push(...rendered.pieces);
         written += rendered.written;
         dropped += rendered.dropped;
@@ -51,12 +52,17 @@ export function createSeriesBlocks<S>(family: SubjectFamily<S>): SeriesBlocks<S>
   };
 }
 
-function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
+/** The series of some subjects that follow one another. */
+interface Block<S> {
+  render(subjects: readonly Labelled<S>[], from: number, end: number, most: number): Rendered;
+}
+
+function createBlock<S>(family: SubjectFamily<S>): Block<S> {
   // A family whose labels are all the subject's own has readings without values.
   const own = family.readings.map(({ values }) =>
     values.length === 0 ? "" : labelText(family.labels, values),
   );
-  let shown: readonly Labelled<S>[] = [];
+  const shown: Labelled<S>[] = [];
   let lines = createFigureLines(0, () => "");
   let last: Rendered = { pieces: [], written: 0, dropped: 0 };
 
@@ -64,28 +70,37 @@ function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
     const text = shown[Math.floor(line / own.length)]?.text ?? "";
     return `${family.name}${braced(text, own[line % own.length] ?? "")} `;
   };
-  /** @returns whether something of them may have changed */
-  const take = (subjects: readonly Labelled<S>[]): boolean => {
-    const before = shown;
-    shown = subjects;
-    const isLabelled = haveSameTexts(before, subjects);
-    if (!isLabelled) lines = createFigureLines(subjects.length * own.length, prefixOf);
-    let isSame = isLabelled;
-    let line = 0;
-    for (let index = 0; index < subjects.length; index++) {
+  const areShown = (subjects: readonly Labelled<S>[], from: number, end: number): boolean => {
+    if (shown.length !== end - from) return false;
+    for (let index = from; index < end; index++) {
       const one = subjects[index];
-      if (one === undefined || (isLabelled && one === before[index])) {
-        line += own.length;
-        continue;
-      }
-      for (const { read } of family.readings) lines.set(line++, read(one.subject));
+      const other = shown[index - from];
+      if (one !== other && one?.text !== other?.text) return false;
+    }
+    return true;
+  };
+  /** @returns whether something of them may have changed */
+  const take = (subjects: readonly Labelled<S>[], from: number, end: number): boolean => {
+    const isLabelled = areShown(subjects, from, end);
+    if (!isLabelled) {
+      lines = createFigureLines((end - from) * own.length, prefixOf);
+      shown.length = 0;
+    }
+    let isSame = isLabelled;
+    for (let index = from; index < end; index++) {
+      const one = subjects[index];
+      const place = index - from;
+      if (one === undefined || one === shown[place]) continue;
+      shown[place] = one;
+      for (let at = 0; at < own.length; at++)
+        lines.set(place * own.length + at, family.readings[at]?.read(one.subject) ?? Number.NaN);
       isSame = false;
     }
     return !isSame;
   };
   return {
-    render: (subjects, most) => {
-      const isChanged = take(subjects);
+    render: (subjects, from, end, most) => {
+      const isChanged = take(subjects, from, end);
       // A bound that nothing came up to does not matter.
       if (!isChanged && last.dropped === 0 && last.written <= most) return last;
       const piece = lines.render(most);
@@ -94,16 +109,6 @@ function createBlock<S>(family: SubjectFamily<S>): SeriesBlocks<S> {
       return last;
     },
   };
-}
-
-function haveSameTexts<S>(some: readonly Labelled<S>[], others: readonly Labelled<S>[]): boolean {
-  if (some.length !== others.length) return false;
-  for (let index = 0; index < some.length; index++) {
-    const one = some[index];
-    const other = others[index];
-    if (one !== other && one?.text !== other?.text) return false;
-  }
-  return true;
 }
 
 function braced(text: string, label: string): string {
