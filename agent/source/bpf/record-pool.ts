@@ -65,7 +65,7 @@ export function createRecordPool(): RecordPool {
 }
 
 /** Of memory of its own, whose offset is a multiple of four: Buffer.alloc and Buffer.concat give such for large sizes. */
-export function wordsOf(bytes: Buffer): Uint32Array {
+function wordsOf(bytes: Buffer): Uint32Array {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }
 
