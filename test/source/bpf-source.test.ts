@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -10,6 +19,8 @@ import type { ProcessTable } from "../../agent/model.ts";
 import { createBpfSource } from "../../agent/source/bpf/bpf-source.ts";
 import { parseBtf } from "../../agent/source/bpf/btf.ts";
 import { assembleTaskIterator } from "../../agent/source/bpf/task-iterator.ts";
+import { loadTaskPasses } from "../../agent/source/bpf/task-passes.ts";
+import { createTaskRecords } from "../../agent/source/bpf/task-records.ts";
 import { mostWalked, type ThreadVisit, threadVisitOf } from "../../agent/source/bpf/thread-sums.ts";
 import { createCgroupTexts } from "../../agent/source/cgroupfs/cgroup-texts.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
@@ -116,6 +127,32 @@ function sideBySide(threads: ThreadVisit): void {
     expect(Math.abs(Number(systemSeconds) - Number(procSystem))).toBeLessThanOrEqual(
       1 / units.ticksPerSecond,
     );
+  });
+
+  test("of most processes a pass has only that they are as they were", () => {
+    const passes = loadTaskPasses(parseBtf(readFileSync("/sys/kernel/btf/vmlinux")), syscalls, threads);
+    const records = createTaskRecords();
+    const bytesOf = (scan: number): number => {
+      const fd = passes.open(scan, scan === 0);
+      records.begin();
+      let bytes = 0;
+      for (let length = 1; length > 0; bytes += length) {
+        length = readSync(fd, records.room());
+        records.took(length);
+      }
+      closeSync(fd);
+      if (records.finish()) passes.keep(records);
+      return bytes;
+    };
+    try {
+      const whole = bytesOf(0);
+      // What is new is given an entry by the first pass, and its seal by the next.
+      bytesOf(1);
+      expect(bytesOf(2)).toBeLessThan(whole / 2);
+      expect(bytesOf(3)).toBeLessThan(whole / 2);
+    } finally {
+      passes.close();
+    }
   });
 
   test("what others change of a process that does not run is seen: its state and its parent at once, a limit in sixteen scans", async () => {

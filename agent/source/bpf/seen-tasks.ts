@@ -1,5 +1,5 @@
 import type { Syscalls } from "../../syscalls.ts";
-import type { Assembler } from "./assembler.ts";
+import type { Assembler, Register } from "./assembler.ts";
 import type { Btf } from "./btf.ts";
 import { createMappedValue } from "./maps.ts";
 import { getField, type RecordField, taskField, widthOf } from "./record-fields.ts";
@@ -24,16 +24,26 @@ const sealWord = sealAt / 4;
 /** An odd number without a pattern: 2^64 divided by the golden ratio. */
 const multiplier = 0x9e37_79b9_7f4a_7c15n;
 
+interface SealedField {
+  readonly name: string;
+  readonly field: RecordField;
+  readonly isPointer?: true;
+}
+
+const state: SealedField = { name: "state", field: taskField("__state", "state") };
+/** include/linux/sched.h */
+const TASK_RUNNING = 0;
+
 /**
  * What tells that a process has neither run since it was seen nor been changed by others: CPU time counts nanoseconds, so
  * that no run leaves it as it was. What others can change of a process at rest is here too (its parent, its cgroup, its
  * state), or is seen when it has its turn: its memory, by reclaim, and a limit that prlimit(2) sets.
  */
-const sealed: readonly { readonly name: string; readonly field: RecordField; readonly isPointer?: true }[] = [
+const sealed: readonly SealedField[] = [
   { name: "startTime", field: taskField("start_boottime", "real_start_time") },
   { name: "runTime", field: taskField("se.sum_exec_runtime") },
   { name: "switches", field: taskField("nvcsw") },
-  { name: "state", field: taskField("__state", "state") },
+  state,
   { name: "exitState", field: taskField("exit_state") },
   { name: "parent", field: taskField("real_parent"), isPointer: true },
   { name: "cgroups", field: taskField("cgroups"), isPointer: true },
@@ -41,8 +51,8 @@ const sealed: readonly { readonly name: string; readonly field: RecordField; rea
 
 /**
  * Makes one figure of all that tells of a change, the seal, and jumps to `unchanged` when it is the one that the process's
- * entry has. One with several threads is always taken for changed: to visit them is most of the work. Expects r6 the context
- * and r7 the first thread; uses r0–r5, r8 and r9.
+ * entry has. One with several threads is always taken for changed: to visit them is most of the work; and one that runs, whose
+ * CPU time is booked at the next tick. Expects r6 the context and r7 the first thread; uses r0–r5, r8 and r9.
  *
  * What a loop has found is in the map and not in a register or on the stack, so that the verifier has one state to follow from
  * `changed` on: it would go through all that comes then for each turn of the loop.
@@ -72,6 +82,8 @@ export function jumpIfSealed(
   code.load("r1", "r7", next, 8);
   code.load("r2", "r7", previous, 8);
   code.jumpIfNotEqual("r1", "r2", "changed");
+  loadField(code, btf, "r1", state);
+  code.jumpIfEqual("r1", TASK_RUNNING, "changed");
   findEntry(code, mapFd, pid);
   writeSeal(code, btf);
   code.store("r10", slot, "r1", 8);
@@ -118,15 +130,20 @@ function loadEntry(code: Assembler, mapFd: number, none: string): void {
   code.add("r9", "r1");
 }
 
+/** A field of the task in r7. */
+function loadField(code: Assembler, btf: Btf, register: Register, { name, field }: SealedField): void {
+  const { offset, size } = getField(btf, name, field.struct, field.paths);
+  code.load(register, "r7", offset, widthOf(size, field.struct, name));
+}
+
 /** r1 = the seal */
 function writeSeal(code: Assembler, btf: Btf): void {
   code.loadConstant("r3", multiplier);
   code.move("r1", 0);
-  for (const { name, field, isPointer } of sealed) {
-    const { offset, size } = getField(btf, name, field.struct, field.paths);
-    code.load("r2", "r7", offset, widthOf(size, field.struct, name));
+  for (const one of sealed) {
+    loadField(code, btf, "r2", one);
     // The verifier lets a program do nothing with a pointer but subtract another one.
-    if (isPointer) code.subtract("r2", "r7");
+    if (one.isPointer) code.subtract("r2", "r7");
     code.xor("r1", "r2");
     code.multiply("r1", "r3");
     code.move("r2", "r1");
