@@ -3,7 +3,7 @@ import type { Btf } from "./btf.ts";
 import { type LoadedIterator, loadTaskIterator } from "./loader.ts";
 import { createSeenTasks, type ShownTasks } from "./seen-tasks.ts";
 import { assembleTaskIterator } from "./task-iterator.ts";
-import type { ThreadVisit } from "./thread-sums.ts";
+import { type ThreadVisit, threadVisitOf } from "./thread-sums.ts";
 
 /** Passes over all tasks, one after the other. */
 export interface TaskPasses {
@@ -19,19 +19,30 @@ export interface TaskPasses {
 }
 
 /**
- * Loads the iterator. A kernel that does not let it remember what it has written writes whole records always.
+ * Loads the iterator. Where threads have to be walked, before Linux 6.7, all records are whole: the verifier of 6.1 goes through
+ * the walk again and again for each way that leads to it, for seconds, and then refuses. So they are where a kernel does not let
+ * the program remember what it has written for another reason.
  * @throws AgentError `unavailable` with the kernel's errno and the end of the verifier's log
  */
-export function loadTaskPasses(btf: Btf, syscalls: Syscalls, threads?: ThreadVisit): TaskPasses {
+export function loadTaskPasses(
+  btf: Btf,
+  syscalls: Syscalls,
+  threads: ThreadVisit = threadVisitOf(btf),
+): TaskPasses {
+  if (threads === "walk") return loadWhole(btf, syscalls, threads);
   try {
     return loadRemembering(btf, syscalls, threads);
   } catch {
-    const iterator = loadTaskIterator(assembleTaskIterator(btf, threads), btf, syscalls);
-    return { open: () => iterator.open(), keep: () => {}, close: () => iterator.close() };
+    return loadWhole(btf, syscalls, threads);
   }
 }
 
-function loadRemembering(btf: Btf, syscalls: Syscalls, threads: ThreadVisit | undefined): TaskPasses {
+function loadWhole(btf: Btf, syscalls: Syscalls, threads: ThreadVisit): TaskPasses {
+  const iterator = loadTaskIterator(assembleTaskIterator(btf, threads), btf, syscalls);
+  return { open: () => iterator.open(), keep: () => {}, close: () => iterator.close() };
+}
+
+function loadRemembering(btf: Btf, syscalls: Syscalls, threads: ThreadVisit): TaskPasses {
   const seen = createSeenTasks(syscalls);
   let iterator: LoadedIterator;
   try {
