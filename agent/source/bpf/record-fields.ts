@@ -50,6 +50,13 @@ export const identityFields = {
   memoryCgroup: fieldsOf("memoryCgroup", "kernfs_node")("id"),
 } as const satisfies Record<string, RecordField>;
 
+/** How far a thread is in its life. */
+export const lifeFields = {
+  state: taskField("__state", "state"),
+  exitState: taskField("exit_state"),
+  startTime: taskField("start_boottime", "real_start_time"),
+} as const satisfies Record<string, RecordField>;
+
 /** What a thread used; the same members of `signal_struct` hold the share of threads that have ended. */
 export const usageFields = {
   userTime: taskField("utime"),

@@ -2,7 +2,7 @@ import type { Syscalls } from "../../syscalls.ts";
 import type { Assembler, Register } from "./assembler.ts";
 import type { Btf } from "./btf.ts";
 import { createMappedValue } from "./maps.ts";
-import { getField, type RecordField, taskField, widthOf } from "./record-fields.ts";
+import { getField, lifeFields, type RecordField, taskField, usageFields, widthOf } from "./record-fields.ts";
 
 /** Processes that are remembered; those beyond have their whole record in each pass. All of it counts as the agent's memory. */
 const mostSeen = 32_768;
@@ -30,7 +30,7 @@ interface SealedField {
   readonly isPointer?: true;
 }
 
-const state: SealedField = { name: "state", field: taskField("__state", "state") };
+const state: SealedField = { name: "state", field: lifeFields.state };
 /** include/linux/sched.h */
 const TASK_RUNNING = 0;
 
@@ -40,11 +40,11 @@ const TASK_RUNNING = 0;
  * state), or is seen when it has its turn: its memory, by reclaim, and a limit that prlimit(2) sets.
  */
 const sealed: readonly SealedField[] = [
-  { name: "startTime", field: taskField("start_boottime", "real_start_time") },
-  { name: "runTime", field: taskField("se.sum_exec_runtime") },
-  { name: "switches", field: taskField("nvcsw") },
+  { name: "startTime", field: lifeFields.startTime },
+  { name: "runTime", field: usageFields.runTime },
+  { name: "switches", field: usageFields.voluntarySwitches },
   state,
-  { name: "exitState", field: taskField("exit_state") },
+  { name: "exitState", field: lifeFields.exitState },
   { name: "parent", field: taskField("real_parent"), isPointer: true },
   { name: "cgroups", field: taskField("cgroups"), isPointer: true },
 ];

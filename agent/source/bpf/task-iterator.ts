@@ -6,6 +6,7 @@ import {
   fieldsOf,
   getField,
   identityFields,
+  lifeFields,
   type PlacedField,
   type RecordField,
   signalField,
@@ -28,9 +29,7 @@ const pages = (index: number): RecordField => ({
 const processFields = {
   processId: taskField("tgid"),
   flags: taskField("flags"),
-  state: taskField("__state", "state"),
-  exitState: taskField("exit_state"),
-  startTime: taskField("start_boottime", "real_start_time"),
+  ...lifeFields,
   ...identityFields,
   threads: signalField("nr_threads"),
   ...endedUsageFields,

@@ -193,17 +193,16 @@ function createPass(): Pass {
 function makeRoom(pass: Pass, processes: number): void {
   if (processes <= pass.pids.length) return;
   const length = Math.max(2 * pass.pids.length, processes);
-  const enlarge = (known: Int32Array): Int32Array => {
-    const larger = new Int32Array(length);
-    larger.set(known);
-    return larger;
-  };
-  pass.pids = enlarge(pass.pids);
-  pass.places = enlarge(pass.places);
-  pass.indexesBefore = enlarge(pass.indexesBefore);
-  const same = new Uint8Array(length);
-  same.set(pass.same);
-  pass.same = same;
+  pass.pids = enlarge(pass.pids, new Int32Array(length));
+  pass.places = enlarge(pass.places, new Int32Array(length));
+  pass.indexesBefore = enlarge(pass.indexesBefore, new Int32Array(length));
+  pass.same = enlarge(pass.same, new Uint8Array(length));
+}
+
+/** @returns the larger array, with what the known one holds */
+export function enlarge<T extends Uint8Array | Int32Array>(known: T, larger: T): T {
+  larger.set(known);
+  return larger;
 }
 
 /** Where `comm` ends: it is filled with NUL to sixteen bytes. */

@@ -8,7 +8,7 @@ import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { systemShare } from "./cpu-time.ts";
 import { words } from "./task-iterator.ts";
-import { commEnd, type TaskRecords } from "./task-records.ts";
+import { commEnd, enlarge, type TaskRecords } from "./task-records.ts";
 import { stateLetter } from "./task-state.ts";
 
 const RLIM_INFINITY = 2 ** 64;
@@ -121,11 +121,6 @@ export function createTaskRows(
       keptCount = 0;
     },
   };
-}
-
-function enlarge<T extends Uint8Array | Int32Array>(known: T, larger: T): T {
-  larger.set(known);
-  return larger;
 }
 
 function writeFacts(row: number, life: Life, { columns }: RowScan): void {
