@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import os from "node:os";
 import { nameOfErrno } from "./errno.ts";
 import { AgentError, reasonOf } from "./errors.ts";
+import { bindFileCalls, type FileCalls, nodeFileCalls } from "./file-calls.ts";
 import { createBatch, datagramsAtOnce } from "./netlink-batch.ts";
 
 /** The system calls that Node does not offer, each a typed function. Failures are AgentErrors that quote the errno. */
@@ -69,6 +70,8 @@ export interface Syscalls {
    * kills reaches them. Node's own exit waits for its threads.
    */
   readonly exit: (code: number) => void;
+  /** What scans read files with. */
+  readonly files: FileCalls;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
 }
@@ -183,6 +186,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const exit = libc.func("_exit", "void", ["int"]);
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
+      files: bindFileCalls((...symbol) => libc.func(...symbol), koffi.errno) ?? nodeFileCalls,
       mallopt: mallopt && ((parameter, value) => mallopt(parameter, value) === 1),
       openPidfd: (pid) => {
         const fd: number = pidfdOpen(SYS_pidfd_open, pid, 0);

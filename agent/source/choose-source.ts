@@ -53,10 +53,10 @@ export function chooseSources(parts: SourceParts): ChosenSources {
     btf ??= readBtf(parts.sysRoot);
     return { btf, syscalls };
   };
-  const { procRoot: root, units, cgroups, commands, now, monotonicNs } = parts;
+  const { procRoot: root, units, cgroups, commands, syscalls, now, monotonicNs } = parts;
   const [source, sourceReason] = firstOf<ProcessSource>(`--source=${parts.source}`, parts.source, {
     bpf: () => createBpfSource({ root, units, cgroups, commands, ...bpf() }),
-    procfs: () => createProcfsSource({ root, units, commands }),
+    procfs: () => createProcfsSource({ root, units, commands, ...(syscalls && { calls: syscalls.files }) }),
   });
   try {
     const [exits, exitsReason] = firstOf<ExitSource | undefined>(

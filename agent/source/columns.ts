@@ -98,6 +98,14 @@ export function createColumnStore(): ColumnStore {
   };
 }
 
+/** Writes a row that is as it was, and stood elsewhere in that table. */
+export function copyRow(from: ProcessTable, at: number, columns: ColumnWriter, row: number): void {
+  for (const name of figureNames) columns[name][row] = from[name][at] ?? Number.NaN;
+  columns.name[row] = from.name[at] ?? "";
+  columns.command[row] = from.command[at] ?? null;
+  columns.cgroup[row] = from.cgroup[at] ?? "";
+}
+
 /** Single rows are compared when they are less than this part of all: else all at once is cheaper. */
 const fewOf = 4;
 

@@ -46,8 +46,8 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   const passes = loadTaskPasses(btf, syscalls, parts.threads);
   const records = createTaskRecords();
   // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
-  const rows = createTaskRows({ root, units, cgroups, commands }, records);
-  const procfs = createRowReader({ root, units, commands });
+  const rows = createTaskRows({ root, units, cgroups, commands, calls: syscalls.files }, records);
+  const procfs = createRowReader({ root, units, commands, calls: syscalls.files });
   const tables = createColumnStore();
   const findHidden = createHiddenFinder(records, root);
   let scans = 0;

@@ -1,4 +1,5 @@
 import type { Syscalls } from "../../syscalls.ts";
+import { turns } from "../turns.ts";
 import type { Assembler, Register } from "./assembler.ts";
 import type { Btf } from "./btf.ts";
 import { createMappedValue } from "./maps.ts";
@@ -6,8 +7,6 @@ import { getField, lifeFields, type RecordField, taskField, usageFields, widthOf
 
 /** Processes that are remembered; those beyond have their whole record in each pass. All of it counts as the agent's memory. */
 const mostSeen = 32_768;
-/** A process has its turn once in so many scans, a power of two: then it has its whole record, come what may. */
-const turns = 16;
 /** Entries that the program looks at for one process: those between are of processes that have ended since. */
 const mostLooks = 16;
 

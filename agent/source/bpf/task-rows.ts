@@ -1,3 +1,4 @@
+import type { FileCalls } from "../../file-calls.ts";
 import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
 import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
@@ -35,17 +36,18 @@ export function createTaskRows(
     readonly units: KernelUnits;
     readonly cgroups: CgroupTexts;
     readonly commands: GuardedReader;
+    readonly calls: FileCalls;
   },
   records: TaskRecords,
 ): TaskRows {
-  const countOpenFiles = createOpenFilesCounter(parts.root);
+  const countOpenFiles = createOpenFilesCounter(parts.root, parts.calls);
   let problems = createProblems();
   /** The cgroups of the process that is being written. */
   let unifiedId = 0;
   let memoryId = 0;
   const lives = createLives({
     root: parts.root,
-    reader: createFileReader(),
+    reader: createFileReader(undefined, parts.calls),
     commands: parts.commands,
     problems: () => problems,
     // Only titles can change unseen here: cgroups have a key.

@@ -1,5 +1,6 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { nameOfErrno } from "../../errno.ts";
 import { systemCode } from "../../errors.ts";
+import { type FileCalls, nodeFileCalls } from "../../file-calls.ts";
 
 /** Why there is no content. `gone`: no such file or process, which is no problem. */
 export type ReadFailure = "gone" | "refused" | "unreadable";
@@ -15,36 +16,36 @@ export interface FileReader {
 const firstBytes = 64 * 1024;
 
 /** @param maxBytes content beyond this is left out */
-export function createFileReader(maxBytes = 1 << 20): FileReader {
+export function createFileReader(maxBytes = 1 << 20, calls: FileCalls = nodeFileCalls): FileReader {
   let bytes = Buffer.allocUnsafe(Math.min(firstBytes, maxBytes));
+  const readAll = (fd: number): number => {
+    let length = calls.read(fd, bytes, 0);
+    // The kernel gives a file of /proc whole while the buffer is large enough: only a full buffer asks for more.
+    while (length === bytes.length && length < maxBytes) {
+      bytes = Buffer.concat([bytes], Math.min(bytes.length * 2, maxBytes));
+      const more = calls.read(fd, bytes, length);
+      if (more <= 0) return more === 0 ? length : more;
+      length += more;
+    }
+    return length;
+  };
   return {
     get bytes() {
       return bytes;
     },
     read: (path) => {
-      let fd: number;
-      try {
-        fd = openSync(path, "r");
-      } catch (error) {
-        return failureOf(error);
-      }
-      try {
-        let length = readSync(fd, bytes, 0, bytes.length, null);
-        // The kernel gives a file of /proc whole while the buffer is large enough: only a full buffer asks for more.
-        while (length === bytes.length && length < maxBytes) {
-          bytes = Buffer.concat([bytes], Math.min(bytes.length * 2, maxBytes));
-          const more = readSync(fd, bytes, length, bytes.length - length, null);
-          if (more === 0) break;
-          length += more;
-        }
-        return length;
-      } catch (error) {
-        return failureOf(error);
-      } finally {
-        closeSync(fd);
-      }
+      const fd = calls.open(path);
+      if (fd < 0) return failureOfErrno(fd);
+      const length = readAll(fd);
+      calls.close(fd);
+      return length < 0 ? failureOfErrno(length) : length;
     },
   };
+}
+
+/** @param error a negative number of errno(3) */
+export function failureOfErrno(error: number): ReadFailure {
+  return failureOf({ code: nameOfErrno(-error) });
 }
 
 /** ENOENT: the file is gone; ESRCH: the process ended after the file was opened (proc(5)). */

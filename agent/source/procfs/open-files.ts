@@ -1,6 +1,7 @@
 import { readdirSync, statfsSync, statSync } from "node:fs";
+import { type FileCalls, nodeFileCalls } from "../../file-calls.ts";
 import type { ProblemCollector } from "../problems.ts";
-import { failureOf } from "./files.ts";
+import { failureOf, failureOfErrno, type ReadFailure } from "./files.ts";
 
 const PROC_SUPER_MAGIC = 0x9fa0;
 
@@ -9,19 +10,29 @@ const PROC_SUPER_MAGIC = 0x9fa0;
  * folder is listed.
  * @returns a function that gives NaN for what is gone or refused
  */
-export function createOpenFilesCounter(root: string): (pid: number, problems: ProblemCollector) => number {
+export function createOpenFilesCounter(
+  root: string,
+  calls: FileCalls = nodeFileCalls,
+): (pid: number, problems: ProblemCollector) => number {
   const size = statSync("/proc/self/fd", { throwIfNoEntry: false })?.size ?? 0;
   const sizeCounts = size > 0 && statfsSync(root).type === PROC_SUPER_MAGIC;
   return (pid, problems) => {
-    const path = `${root}/${pid}/fd`;
-    try {
-      if (sizeCounts) return statSync(path, { throwIfNoEntry: false })?.size ?? Number.NaN;
-      return readdirSync(path).length;
-    } catch (error) {
-      const failure = failureOf(error);
-      if (failure !== "gone")
-        problems.add(failure, "/proc/PID/fd", "needs the process's user or CAP_SYS_PTRACE");
-      return Number.NaN;
-    }
+    const count = sizeCounts ? sizeOf(`${root}/${pid}/fd`, calls) : listed(`${root}/${pid}/fd`);
+    if (typeof count === "number") return count;
+    if (count !== "gone") problems.add(count, "/proc/PID/fd", "needs the process's user or CAP_SYS_PTRACE");
+    return Number.NaN;
   };
+}
+
+function sizeOf(folder: string, calls: FileCalls): number | ReadFailure {
+  const size = calls.size(folder);
+  return size < 0 ? failureOfErrno(size) : size;
+}
+
+function listed(folder: string): number | ReadFailure {
+  try {
+    return readdirSync(folder).length;
+  } catch (error) {
+    return failureOf(error);
+  }
 }

@@ -1,34 +1,44 @@
 import { readdirSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import { AgentError, reasonOf } from "../../errors.ts";
-import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
-import { type ColumnWriter, createColumnStore } from "../columns.ts";
+import { type FileCalls, nodeFileCalls } from "../../file-calls.ts";
+import { type KernelUnits, kernelThreadFlag, type ProcessTable } from "../../model.ts";
+import { type ColumnWriter, createColumnStore, haveSameLives } from "../columns.ts";
 import { createProblems, type ProblemCollector } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
 import { createFileReader, type FileReader } from "./files.ts";
 import { createGuardedReader, type GuardedReader } from "./guarded-reader.ts";
 import { parseIo } from "./io.ts";
-import { createLives, createSighting, type Life, type Lives, type Sighting } from "./lives.ts";
+import { createLives, createSighting, type Life, type Lives, restOf, rests, type Sighting } from "./lives.ts";
 import { createOpenFilesCounter } from "./open-files.ts";
+import { createRestingRows } from "./resting-rows.ts";
 import { parseStat, type Stat } from "./stat.ts";
 import { parseStatus, type Status } from "./status.ts";
 
-/** Processes between two yields to the event loop: at 50–80 µs each a block of some milliseconds. */
+/** Processes between two yields to the event loop: at 20–80 µs each a block of some milliseconds; of those kept, eight are as one. */
 const chunk = 64;
+const keptShare = 1 / 8;
 
 export interface ProcfsParts {
   readonly root: string;
   readonly units: KernelUnits;
   /** One of its own when left out. It is closed with the source. */
   readonly commands?: GuardedReader;
+  /** Node's when left out. */
+  readonly calls?: FileCalls;
 }
 
 /** Reads single processes into rows, remembering what hardly changes. */
 export interface RowReader {
-  /** Adds the row of one process, or none when it vanished. */
-  read(pid: number, scan: RowScan): void;
-  /** Forgets the processes that this scan did not read. */
-  sweep(scan: RowScan): void;
+  /**
+   * Adds the row of one process, or none when it vanished.
+   * @returns whether all of it is known, and stays so until the process runs or its turn has come
+   */
+  read(pid: number, scan: RowScan): boolean;
+  /** Whether this scan is the process's turn: what can change unseen is read again. */
+  isTurn(pid: number, scan: RowScan): boolean;
+  /** Forgets the processes that this scan did neither read nor keep. */
+  sweep(scan: RowScan, kept?: Int32Array): void;
 }
 
 /** One scan: where rows and problems go, and its number, which ascends. */
@@ -39,37 +49,64 @@ export interface RowScan {
 }
 
 /**
- * Reads /proc: works on every kernel and with any rights. For each process and scan the files stat, status and io and
- * the number of entries in fd; what hardly changes is kept by ref (see lives.ts). smaps is never read: it can take
+ * Reads /proc: works on every kernel and with any rights. For each process that has run since the scan before the files stat,
+ * status and io and the number of entries in fd (see resting-rows.ts); what hardly changes is kept by ref (see lives.ts). smaps is never read: it can take
  * milliseconds and holds the process's memory lock.
  */
 export function createProcfsSource({
   root,
   units,
   commands = createGuardedReader(),
+  calls = nodeFileCalls,
 }: ProcfsParts): ProcessSource {
-  const rows = createRowReader({ root, units, commands });
+  const rows = createRowReader({ root, units, commands, calls });
   const tables = createColumnStore();
+  const resting = createRestingRows(root, calls);
   let scans = 0;
+  /** Undefined, too, when the scan after it has failed: what was kept of it is not all there. */
+  let last: ProcessTable | undefined;
   return {
     name: "procfs",
     scan: async (): Promise<Scan> => {
       const pids = listPids(root);
-      const scan = { columns: tables.begin(pids.length), problems: createProblems(), number: ++scans };
-      for (let index = 0; index < pids.length; index++) {
-        if (index % chunk === chunk - 1) await yieldToLoop();
-        rows.read(pids[index] ?? 0, scan);
+      const columns = tables.begin(pids.length);
+      const scan: RowScan = { columns, problems: createProblems(), number: ++scans };
+      const before = last;
+      last = undefined;
+      resting?.begin(before, pids);
+      const written: number[] = [];
+      let sinceYield = 0;
+      for (const pid of pids) {
+        if (sinceYield >= chunk) {
+          sinceYield = 0;
+          await yieldToLoop();
+        }
+        if (resting?.keep(pid, rows.isTurn(pid, scan), scan) === true) {
+          sinceYield += keptShare;
+          continue;
+        }
+        sinceYield++;
+        const row = columns.length;
+        const rests = rows.read(pid, scan);
+        // It can have vanished.
+        if (columns.length === row) continue;
+        written.push(row);
+        resting?.wrote(columns, rests);
       }
-      rows.sweep(scan);
-      return { table: tables.finish(), problems: scan.problems.list() };
+      rows.sweep(scan, resting?.kept());
+      const table = tables.finish(resting === undefined ? undefined : written);
+      const changes =
+        before !== undefined && haveSameLives(before, table) ? { since: before, rows: written } : undefined;
+      last = table;
+      return { table, problems: scan.problems.list(), changes };
     },
     close: commands.close,
   };
 }
 
 export function createRowReader(parts: Required<ProcfsParts>): RowReader {
-  const reader = createFileReader();
-  const countOpenFiles = createOpenFilesCounter(parts.root);
+  const reader = createFileReader(undefined, parts.calls);
+  const countOpenFiles = createOpenFilesCounter(parts.root, parts.calls);
   let problems = createProblems();
   const lives = createLives({
     root: parts.root,
@@ -86,9 +123,10 @@ export function createRowReader(parts: Required<ProcfsParts>): RowReader {
   return {
     read: (pid, scan) => {
       problems = scan.problems;
-      readProcess(pid, tools, scan);
+      return readProcess(pid, tools, scan);
     },
-    sweep: ({ number }) => lives.sweep(number),
+    isTurn: (pid, { number }) => lives.isTurn(pid, number),
+    sweep: ({ number }, kept) => lives.sweep(number, kept),
   };
 }
 
@@ -112,19 +150,20 @@ export function listPids(root: string): Int32Array {
   return Int32Array.from(names.filter((name) => /^[1-9]\d{0,8}$/.test(name)).map(Number)).sort();
 }
 
-function readProcess(pid: number, tools: Tools, scan: RowScan): void {
+/** @returns as `RowReader.read` */
+function readProcess(pid: number, tools: Tools, scan: RowScan): boolean {
   const { reader, lives } = tools;
   const { problems, columns } = scan;
   const folder = `${tools.root}/${pid}`;
   const length = reader.read(`${folder}/stat`);
   if (typeof length === "string") {
     if (length !== "gone") problems.add(length, "/proc/PID/stat", "the kernel refused to give stat");
-    return;
+    return false;
   }
   const stat = parseStat(reader.bytes, length);
   if (stat === undefined || stat.pid !== pid) {
     problems.add("malformed", "/proc/PID/stat", "not in the form of proc_pid_stat(5)");
-    return;
+    return false;
   }
   const life = lives.update(sightingOf(stat, tools), scan.number);
   const status = readStatus(folder, tools, scan);
@@ -132,6 +171,10 @@ function readProcess(pid: number, tools: Tools, scan: RowScan): void {
   writeStat(row, stat, life, columns, tools.units);
   writeStatus(row, status, columns);
   writeCosts(row, folder, stat, tools, scan);
+  // What could not be read is tried each time, and told of.
+  const isWhole =
+    status !== undefined && !Number.isNaN((columns.openFiles[row] ?? 0) + (columns.readBytes[row] ?? 0));
+  return isWhole && restOf(life) !== rests.none;
 }
 
 function sightingOf(stat: Stat, { sighting, reader }: Tools): Sighting {
