@@ -9,10 +9,10 @@ import { parseArgs } from "node:util";
 import { budgets } from "./budgets.mjs";
 import { measureFamilies } from "./families.mjs";
 import { startLoad } from "./load.mjs";
-import { measurePlugin, measureRounds, measureServer } from "./measure.mjs";
 import { appsPlugin, buildProgram, installPeers, processExporter } from "./peers.mjs";
 import { printBudgets, printFamilies, printSize } from "./report.mjs";
 import { measureStorm } from "./storm.mjs";
+import { measureInTurns } from "./turns.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const program = path.join(here, "../../dist/main.js");
@@ -22,8 +22,8 @@ const { values } = parseArgs({ options: { quick: { type: "boolean" }, sizes: { t
 const quick = values.quick === true;
 const sizes = (values.sizes ?? (quick ? "1000" : "1000,5000,10000")).split(",").map(Number);
 const effort = quick
-  ? { rounds: 15, scrapes: 4, warmScrapes: 4, stormSeconds: 5 }
-  : { rounds: 40, scrapes: 12, warmScrapes: 60, stormSeconds: 20 };
+  ? { rounds: 15, turns: 2, seconds: 5, peerSeconds: 2, warm: 4, warmAlone: 4, stormSeconds: 5 }
+  : { rounds: 40, turns: 4, seconds: 10, peerSeconds: 3, warm: 120, warmAlone: 60, stormSeconds: 20 };
 
 if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 20_000)) {
   console.error("--sizes takes numbers from 1 to 20000, divided by commas");
@@ -66,7 +66,7 @@ async function run() {
       if (!quick && size === (sizes[1] ?? sizes[0]))
         printFamilies(
           await measureFamilies(
-            (more) => measureAgent("auto", result.processes, undefined, more),
+            async (more) => (await alone(agentOf("auto", more), result.processes))[0],
             result.processes,
           ),
           result.processes,
@@ -85,32 +85,35 @@ async function measureSize(programs, load, withStorm) {
   const scans = JSON.parse(
     spawnSync(
       process.execPath,
-      [path.join(here, "scans.mjs"), String(effort.rounds), programs.readIterator],
+      [path.join(here, "scans.mjs"), String(effort.rounds), programs.readIterator, programs.readProcfs],
       {
         stdio: ["ignore", "pipe", "inherit"],
         encoding: "utf8",
       },
     ).stdout,
   );
-  const args = [String(effort.rounds)];
-  const procfsInC = measureRounds({ command: programs.readProcfs, args, processes });
-  const servers = [];
-  for (const source of scans.bpf === undefined ? ["procfs"] : ["bpf", "procfs"]) {
-    const look =
-      withStorm && source === "bpf" ? (agent) => stormIn(load.groups[0], programs.storm, agent) : undefined;
-    servers.push({ name: `pidward, ${source}`, ...(await measureAgent(source, processes, look)) });
-  }
-  for (const peer of processExporter(scratch)) {
-    servers.push(
-      ...(await unlessItFails(peer, measureServer({ ...peer, processes, scrapes: effort.scrapes }))),
-    );
-  }
-  for (const peer of appsPlugin()) {
-    servers.push(
-      ...(await unlessItFails(peer, measurePlugin({ ...peer, processes, seconds: effort.scrapes }))),
-    );
-  }
-  return { scans, procfsInC, servers, processes };
+  const look = withStorm ? (agent) => stormIn(load.groups[0], programs.storm, agent) : undefined;
+  const [exporter, leanExporter] = processExporter(scratch).map(asPeer);
+  const [plugin, leanPlugin] = appsPlugin().map(asPeer);
+  const source = scans.bpf === undefined ? "procfs" : "bpf";
+  const servers = await measureInTurns(
+    [{ ...agentOf(source), warm: effort.warm, look }, leanExporter, leanPlugin].filter(
+      (one) => one !== undefined,
+    ),
+    { turns: effort.turns, processes },
+  );
+  for (const one of [source === "bpf" ? agentOf("procfs") : undefined, exporter, plugin])
+    if (one !== undefined) servers.push(...(await alone(one, processes)));
+  return { scans, servers, processes };
+}
+
+/** One whose figures stand for themselves. */
+function alone(server, processes) {
+  return measureInTurns([server], { turns: 1, processes });
+}
+
+function asPeer(peer) {
+  return { ...peer, seconds: effort.peerSeconds };
 }
 
 /** Short-lived processes in one of the load's cgroups. */
@@ -122,20 +125,10 @@ async function stormIn(folder, program, agent) {
   };
 }
 
-/** A peer that does not run here is left out by name. */
-async function unlessItFails({ name }, measuring) {
-  try {
-    return [{ name, ...(await measuring) }];
-  } catch (error) {
-    console.log(`left out: ${name} (${error.message})`);
-    return [];
-  }
-}
-
 /** One scan and one scrape a second, as a Prometheus would have it at the most. */
-function measureAgent(source, processes, look, more = []) {
-  const url = `http://127.0.0.1:${port}/metrics`;
-  return measureServer({
+function agentOf(source, more = []) {
+  return {
+    name: `pidward, ${source}`,
     command: process.execPath,
     // As `npm start` does.
     args: [
@@ -150,11 +143,9 @@ function measureAgent(source, processes, look, more = []) {
       "--log.level=error",
       ...more,
     ],
-    url,
-    processes,
-    scrapes: effort.scrapes,
-    warmScrapes: effort.warmScrapes,
+    url: `http://127.0.0.1:${port}/metrics`,
     env: { DOCKER_HOST: "" },
-    ...(look === undefined ? {} : { look }),
-  });
+    seconds: effort.seconds,
+    warm: effort.warmAlone,
+  };
 }

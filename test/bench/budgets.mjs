@@ -13,7 +13,7 @@ export function budgets(results) {
   const exporter = (size) => server(size, "process-exporter, no threads, no smaps");
   const plugin = (size) => server(size, "netdata apps.plugin, without files");
   const storm = agent(sizes[0])?.storm;
-  const { scans, procfsInC } = results.get(middle);
+  const { scans } = results.get(middle);
   const rows = [
     row(
       `agent at ${middle} / process-exporter (no threads, no smaps)`,
@@ -33,7 +33,12 @@ export function budgets(results) {
       scans.bpf?.median,
       scans.iteratorInC?.median,
     ),
-    row(`procfs scan at ${middle} / C that reads the same files`, 1.3, scans.procfs.median, procfsInC.median),
+    row(
+      `procfs scan at ${middle} / C that reads the same files`,
+      1.3,
+      scans.procfs.median,
+      scans.procfsInC.median,
+    ),
     row(
       `scrape at ${most} / process-exporter's`,
       1 / 50,

@@ -1,6 +1,5 @@
 // CPU time of processes: of a shared machine only ratios within one run count, and CPU time, since its clock is shared.
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import http from "node:http";
 
@@ -29,7 +28,7 @@ export function cpuUs(pid) {
   return nanoseconds / 1000;
 }
 
-function residentMiB(pid) {
+export function residentMiB(pid) {
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024);
 }
 
@@ -47,7 +46,7 @@ function scrape(url) {
 }
 
 /** Asks for a page, and waits until a second is over. @returns as `scrape` */
-async function scrapeForSecond(url) {
+export async function scrapeForSecond(url) {
   const from = performance.now();
   const latency = await scrape(url);
   await pause(Math.max(0, 1_000 - (performance.now() - from)));
@@ -55,79 +54,30 @@ async function scrapeForSecond(url) {
 }
 
 /**
- * Runs a server and scrapes it so often, once a second at most.
- * @param warmScrapes so often before anything counts: what runs for months is not measured while it still compiles
- * @returns CPU µs per process and second with one scrape in it, milliseconds of a scrape, MiB, milliseconds to the first answer
+ * Starts a server, and waits until it has answered and done what is done once for each life of a process.
+ * @returns it, and the milliseconds to its first answer
  */
-export async function measureServer({
-  command,
-  args,
-  url,
-  processes,
-  scrapes,
-  warmScrapes = 1,
-  env = {},
-  look = () => {},
-}) {
+export async function spawnServed({ command, args, url, env = {} }) {
   const began = performance.now();
   const child = spawn(command, args, { stdio: "ignore", env: { ...process.env, ...env } });
-  const ended = once(child, "exit");
-  try {
-    while ((await scrape(url)) === undefined) {
-      const isLate = performance.now() - began > 60_000;
-      if (child.exitCode !== null || isLate) throw new Error(`${command} does not answer`);
-      await pause(20);
+  while ((await scrape(url)) === undefined) {
+    const isLate = performance.now() - began > 60_000;
+    if (child.exitCode !== null || isLate) {
+      child.kill("SIGKILL");
+      throw new Error(`${command} does not answer`);
     }
-    const firstAnswerMs = performance.now() - began;
-    await scrape(url);
-    await pause(settleMs);
-    for (let count = 0; count < warmScrapes; count++) await scrapeForSecond(url);
-    const latencies = [];
-    const costs = [];
-    for (let count = 0; count < scrapes; count++) {
-      const from = cpuUs(child.pid);
-      latencies.push(await scrapeForSecond(url));
-      costs.push((cpuUs(child.pid) - from) / processes);
-    }
-    const more = await look({ pid: child.pid, url });
-    return {
-      cpuUs: summarize(costs),
-      latencyMs: summarize(latencies),
-      firstAnswerMs,
-      residentMiB: residentMiB(child.pid),
-      ...more,
-    };
-  } finally {
-    child.kill("SIGTERM");
-    await ended;
+    await pause(20);
   }
+  const firstAnswerMs = performance.now() - began;
+  await scrape(url);
+  await pause(settleMs);
+  return { child, firstAnswerMs };
 }
 
-/** Runs a program for some seconds that works once a second by itself. */
-export async function measurePlugin({ command, args, processes, seconds }) {
-  // It ends with its input.
+/** Starts a program that works once a second by itself, and ends with its input. */
+export async function spawnWorking({ command, args }) {
   const child = spawn(command, args, { stdio: ["pipe", "ignore", "ignore"] });
-  const ended = once(child, "exit");
-  try {
-    await pause(settleMs);
-    const costs = [];
-    for (let second = 0; second < seconds; second++) {
-      if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`);
-      const from = cpuUs(child.pid);
-      await pause(1_000);
-      costs.push((cpuUs(child.pid) - from) / processes);
-    }
-    return { cpuUs: summarize(costs), residentMiB: residentMiB(child.pid) };
-  } finally {
-    child.kill("SIGKILL");
-    await ended;
-  }
-}
-
-/** Runs a program that prints the CPU µs of each of its rounds. */
-export function measureRounds({ command, args, processes, stdio = ["ignore", "pipe", "inherit"] }) {
-  const { stdout, status } = spawnSync(command, args, { stdio, encoding: "utf8" });
-  if (status !== 0) throw new Error(`${command} ended with ${status}`);
-  const rounds = stdout.trim().split("\n");
-  return summarize(rounds.map((line) => Number(line.split(" ")[0]) / processes));
+  await pause(settleMs);
+  if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}`);
+  return { child };
 }

@@ -1,7 +1,7 @@
 // The tables of the benchmark.
 
 /** Figures of one number of processes: CPU as best / median. */
-export function printSize(size, containers, { scans, procfsInC, servers }) {
+export function printSize(size, containers, { scans, servers }) {
   console.log(`\n${size} sleeping processes in ${containers} cgroups`);
   const lines = [
     ["", "CPU µs/process", "scrape ms", "MiB", "first answer ms"],
@@ -12,7 +12,7 @@ export function printSize(size, containers, { scans, procfsInC, servers }) {
           ["a scan: C, the same iterator", pair(scans.iteratorInC)],
         ]),
     ["a scan: pidward, procfs", pair(scans.procfs)],
-    ["a scan: C, the same files", pair(procfsInC)],
+    ["a scan: C, the same files", pair(scans.procfsInC)],
     ...servers.map(({ name, cpuUs, latencyMs, residentMiB, firstAnswerMs }) => [
       `a second: ${name}`,
       pair(cpuUs),
