@@ -66,6 +66,8 @@ export function createApp(parts: AppParts, access: Access): express.Express {
   app.disable("etag");
   app.use((_request, response, next) => {
     response.set({ "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", ...access.headers() });
+    // Node's own would be kept for the rest of the second, and wake the agent at its end.
+    response.set("Date", new Date().toUTCString());
     next();
   });
   const callers = new WeakMap<Request, Caller>();

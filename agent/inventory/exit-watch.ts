@@ -12,10 +12,11 @@ import { toContainerName } from "./records.ts";
 import type { ResolveContainer, Tracker } from "./tracker.ts";
 
 /**
- * How often ends are taken from the source. More often costs more: between two rounds everything that is needed has left
- * the CPU's cache, so that a round of few ends costs as much as one of many.
+ * How long after a look at the source there is another one: sooner when it found ends. More often costs more: in between
+ * everything that is needed has left the CPU's cache, so that a look at nothing costs as much as one at a few ends. The source
+ * has room for what ends in a whole second of the worst storm.
  */
-const drainEveryMs = 200;
+const drainAfterMs = { some: 200, none: 500 };
 
 /** More are not held until the next scan: a second of the worst fork storm. */
 const mostEarly = 20_000;
@@ -88,10 +89,30 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
     const container = parts.resolve(exit.cgroup)?.container;
     return container !== undefined && early.length < mostEarly && !shown.has(container.id, latest);
   };
-  const drain = (): void => {
-    for (const exit of source?.drain() ?? []) {
+  let isStarted = false;
+  const take = (exits: readonly ExitRecord[]): void => {
+    for (const exit of exits) {
       if (isEarly(exit)) early.push(exit);
       else tell(exit);
+    }
+  };
+  const drain = (): void => {
+    if (source === undefined) return;
+    let found = 0;
+    try {
+      const exits = source.drain();
+      found = exits.length;
+      take(exits);
+    } finally {
+      clearTimeout(timer);
+      if (isStarted) timer = setTimeout(drainByTimer, found > 0 ? drainAfterMs.some : drainAfterMs.none);
+    }
+  };
+  const drainByTimer = (): void => {
+    try {
+      drain();
+    } catch (error) {
+      parts.log.error("taking the ends of processes failed", { error });
     }
   };
   const miss = (rows: readonly number[], before: Snapshot): void => {
@@ -110,14 +131,8 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
   };
   return {
     start: () => {
-      if (source === undefined) return;
-      timer = setInterval(() => {
-        try {
-          drain();
-        } catch (error) {
-          parts.log.error("taking the ends of processes failed", { error });
-        }
-      }, drainEveryMs);
+      isStarted = true;
+      drainByTimer();
     },
     drain,
     observe: (snapshot) => {
@@ -137,7 +152,8 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
       for (const change of changes.containers) journal.add(toContainerEvent(change, snapshot.takenAt));
     },
     stop: () => {
-      clearInterval(timer);
+      isStarted = false;
+      clearTimeout(timer);
       source?.close();
     },
   };

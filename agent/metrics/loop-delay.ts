@@ -2,7 +2,7 @@ import { createHistogram, performance } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
 
 /** Node itself measures with a timer of ten milliseconds: waking so often was most of what an idle agent cost. */
-const everyMs = 500;
+const everyMs = 1_000;
 const nanosecondsPerMs = 1e6;
 /**
  * Two digits of a delay, from a microsecond to an hour: with what is the default, all that a counter of 64 bits can hold in three

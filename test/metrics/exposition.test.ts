@@ -246,13 +246,13 @@ test("the delay of the event loop is how late a timer came, and begins anew with
   };
   const figures = ["min", "max", "mean", "stddev", "p50", "p90", "p99"];
   expect(await delays()).toEqual(new Map(figures.map((figure) => [figure, 0])));
-  const blockedUntil = performance.now() + 1_200;
+  const blockedUntil = performance.now() + 1_700;
   while (performance.now() < blockedUntil);
   const blocked = await waitFor("the timer", async () => {
     const found = await delays();
     return (found.get("max") ?? 0) > 0 && found;
   });
-  // It was due after half a second at the latest, and came behind all of it.
+  // It was due after a second at the latest, and came behind all of it.
   for (const figure of ["min", "max", "mean", "p50", "p99"]) expect(blocked.get(figure)).toBeGreaterThan(0.6);
   await waitFor("a turn that is less late", async () => {
     const max = (await delays()).get("max") ?? 0;

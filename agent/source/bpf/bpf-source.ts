@@ -16,7 +16,7 @@ import { createTaskRows } from "./task-rows.ts";
 import type { ThreadVisit } from "./thread-sums.ts";
 
 /** Reads of the iterator, each of at most 32 KiB, between two yields to the event loop. */
-const readsAtOnce = 4;
+const readsAtOnce = 8;
 /** Between two yields: rows are cheap, files of /proc, which a process seen for the first time needs, are not. */
 const rowsAtOnce = 1_000;
 const filesAtOnce = 192;

@@ -35,23 +35,22 @@ const TASK_RUNNING = 0;
 
 /**
  * What tells that a process has neither run since it was seen nor been changed by others: CPU time counts nanoseconds, so
- * that no run leaves it as it was. What others can change of a process at rest is here too (its parent, its cgroup, its
- * state), or is seen when it has its turn: its memory, by reclaim, and a limit that prlimit(2) sets.
+ * that no run leaves it as it was. What others can change of a process at rest is here too (its parent, its cgroup), or is seen
+ * when it has its turn: its memory, by reclaim, and a limit that prlimit(2) sets. No more than that, since each field is a part of
+ * the kernel's memory that is in no cache: a process does nothing to its threads, its state or its end without running, and a new
+ * one that has the PID of one before has its own CPU time and stands elsewhere in memory.
  */
 const sealed: readonly SealedField[] = [
-  { name: "startTime", field: lifeFields.startTime },
   { name: "runTime", field: usageFields.runTime },
-  { name: "switches", field: usageFields.voluntarySwitches },
   state,
-  { name: "exitState", field: lifeFields.exitState },
   { name: "parent", field: taskField("real_parent"), isPointer: true },
   { name: "cgroups", field: taskField("cgroups"), isPointer: true },
 ];
 
 /**
  * Makes one figure of all that tells of a change, the seal, and jumps to `unchanged` when it is the one that the process's
- * entry has. One with several threads is always taken for changed: to visit them is most of the work; and one that runs, whose
- * CPU time is booked at the next tick. Expects r6 the context and r7 the first thread; uses r0–r5, r8 and r9.
+ * entry has. One that runs is always taken for changed: its CPU time is booked at the next tick. Expects r6 the context and r7
+ * the first thread; uses r0–r5, r8 and r9.
  *
  * What a loop has found is in the map and not in a register or on the stack, so that the verifier has one state to follow from
  * `changed` on: it would go through all that comes then for each turn of the loop.
@@ -65,9 +64,6 @@ export function jumpIfSealed(
   unchanged: string,
 ): void {
   const pid = pidOf(btf);
-  // A list of one has the same link on both sides: the list's head.
-  const next = getField(btf, "thread_node", "task_struct", ["thread_node.next"]).offset;
-  const previous = getField(btf, "thread_node", "task_struct", ["thread_node.prev"]).offset;
   // No process has this seal.
   code.move("r1", 0);
   code.store("r10", slot, "r1", 8);
@@ -78,9 +74,6 @@ export function jumpIfSealed(
   code.loadMapValue("r2", mapFd, 0);
   code.store("r2", cursorAt, "r1", 8);
   code.label("within a pass");
-  code.load("r1", "r7", next, 8);
-  code.load("r2", "r7", previous, 8);
-  code.jumpIfNotEqual("r1", "r2", "changed");
   loadField(code, btf, "r1", state);
   code.jumpIfEqual("r1", TASK_RUNNING, "changed");
   findEntry(code, mapFd, pid);
@@ -95,6 +88,20 @@ export function jumpIfSealed(
   code.and("r1", turns - 1);
   code.jumpIfNotEqual("r1", 0, unchanged);
   code.label("changed");
+  spoilOfThreads(code, btf, slot);
+}
+
+/**
+ * A process with several threads gets a seal that it will not have: they run without it. A list of one has the same link on
+ * both sides, the list's head, so that of one thread the seal stays as it is. Without a jump, for the verifier's sake.
+ */
+function spoilOfThreads(code: Assembler, btf: Btf, slot: number): void {
+  code.load("r1", "r7", getField(btf, "thread_node", "task_struct", ["thread_node.next"]).offset, 8);
+  code.load("r2", "r7", getField(btf, "thread_node", "task_struct", ["thread_node.prev"]).offset, 8);
+  code.subtract("r1", "r2");
+  code.load("r2", "r10", slot, 8);
+  code.xor("r2", "r1");
+  code.store("r10", slot, "r2", 8);
 }
 
 function pidOf(btf: Btf): number {
