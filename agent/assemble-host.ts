@@ -192,6 +192,7 @@ export function assembleHost(
     log,
     clock: { now: Date.now, monotonicSeconds: () => monotonicMs() / 1000 },
     beforeSnapshot: exitWatch.drain,
+    onTimer: own.timerCame,
     onFailure: () => groups?.groups.scanFailed(),
     onSnapshot: (snapshot: Snapshot) => {
       own.scanned(snapshot);

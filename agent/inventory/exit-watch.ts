@@ -12,11 +12,11 @@ import { toContainerName } from "./records.ts";
 import type { ResolveContainer, Tracker } from "./tracker.ts";
 
 /**
- * How long after a look at the source there is another one: sooner when it found ends. More often costs more: in between
- * everything that is needed has left the CPU's cache, so that a look at nothing costs as much as one at a few ends. The source
- * has room for what ends in a whole second of the worst storm.
+ * How long after a look at the source there is another one. When it found no end the next scan looks, which comes a second later
+ * by default: each time that the agent wakes, everything that it needs has left the CPU's caches, so that a look at nothing costs
+ * as much as one at many ends. The source has room for what ends in a whole second of the worst storm.
  */
-const drainAfterMs = { some: 200, none: 500 };
+const drainAfterMs = { some: 200, none: 1_100 };
 
 /** More are not held until the next scan: a second of the worst fork storm. */
 const mostEarly = 20_000;

@@ -17,6 +17,8 @@ export interface ScannerParts {
   };
   /** Called when a scan has ended, before it is joined with those before. */
   readonly beforeSnapshot?: () => void;
+  /** Called with the milliseconds that the timer came late. */
+  readonly onTimer?: (lateMs: number) => void;
   /** Called when a scan of the timer has failed. */
   readonly onFailure?: () => void;
   /** Called after each scan, before anyone sees the snapshot. */
@@ -90,7 +92,13 @@ export function createScanner(parts: ScannerParts): Scanner {
     fresh,
     start: async () => {
       const first = await fresh();
-      timer = setInterval(() => void tick(), parts.intervalMs);
+      let due = clock.monotonicSeconds() * 1000 + parts.intervalMs;
+      timer = setInterval(() => {
+        const now = clock.monotonicSeconds() * 1000;
+        parts.onTimer?.(Math.max(0, now - due));
+        due = now + parts.intervalMs;
+        void tick();
+      }, parts.intervalMs);
       return first;
     },
     stop: async () => {

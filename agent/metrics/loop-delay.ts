@@ -1,8 +1,6 @@
-import { createHistogram, performance } from "node:perf_hooks";
+import { createHistogram } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
 
-/** Node itself measures with a timer of ten milliseconds: waking so often was most of what an idle agent cost. */
-const everyMs = 1_000;
 const nanosecondsPerMs = 1e6;
 /**
  * Two digits of a delay, from a microsecond to an hour: with what is the default, all that a counter of 64 bits can hold in three
@@ -14,6 +12,21 @@ const range = { lowest: 1_000, highest: 3_600 * 1e9, figures: 2 };
 export const neverMs = 2 ** 31 - 1;
 
 type Delays = ReturnType<typeof createHistogram>;
+
+/** How late timers came. */
+export interface LoopDelays {
+  readonly histogram: Delays;
+  record(lateMs: number): void;
+}
+
+export function createLoopDelays(): LoopDelays {
+  const histogram = createHistogram(range);
+  return {
+    histogram,
+    record: (lateMs) =>
+      histogram.record(Math.min(range.highest, Math.max(1, Math.round(lateMs * nanosecondsPerMs)))),
+  };
+}
 
 /** By the part of the name that tells them apart, in nanoseconds. */
 const figures: Readonly<Record<string, (delays: Delays) => number>> = {
@@ -27,18 +40,11 @@ const figures: Readonly<Record<string, (delays: Delays) => number>> = {
 };
 
 /**
- * `nodejs_eventloop_lag_*_seconds` since they were collected last, in place of prom-client's: how late a timer came. A
- * block of the loop counts once for each turn of the timer; of one that is shorter than a turn only a part can be seen.
+ * `nodejs_eventloop_lag_*_seconds` since they were collected last, in place of prom-client's: Node itself measures with a timer of
+ * ten milliseconds, and to wake so often was most of what an idle agent cost. A block of the loop counts once for each turn of
+ * a timer that the agent has anyway; of one that is shorter than a turn only a part can be seen.
  */
-export function replaceLoopDelay(registry: Registry): void {
-  const delays = createHistogram(range);
-  let due = performance.now() + everyMs;
-  setInterval(() => {
-    const now = performance.now();
-    const delay = Math.round((now - due) * nanosecondsPerMs);
-    delays.record(Math.min(range.highest, Math.max(1, delay)));
-    due = now + everyMs;
-  }, everyMs).unref();
+export function replaceLoopDelay(registry: Registry, { histogram: delays }: LoopDelays): void {
   replaceLag(registry);
   const names = Object.keys(figures);
   for (const [figure, read] of Object.entries(figures)) {

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Snapshot } from "../model.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
+import { createLoopDelays } from "./loop-delay.ts";
 import { createRegistryPair } from "./registry-pair.ts";
 import { createRuntimeMetrics, type RuntimeMetricsParts } from "./runtime-metrics.ts";
 
@@ -27,6 +28,8 @@ interface Availability {
 /** What the agent reports of itself, by prom-client in a registry of its own. */
 export interface OwnMetrics {
   scanned(snapshot: Pick<Snapshot, "scanSeconds" | "problems">): void;
+  /** A timer of the event loop came so late. */
+  timerCame(lateMs: number): void;
   acted(action: string, driver: string, outcome: string): void;
   auditFailed(): void;
   /** @param collector `node.cpu` */
@@ -197,12 +200,14 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     },
   });
   const render = seal();
-  const renderRuntime = createRuntimeMetrics(parts);
+  const loopDelays = createLoopDelays();
+  const renderRuntime = createRuntimeMetrics({ ...parts, loopDelays });
   return {
     scanned: (snapshot) => {
       scanSeconds.observe(snapshot.scanSeconds);
       for (const problem of snapshot.problems) problems.inc({ kind: problem.kind }, problem.count);
     },
+    timerCame: loopDelays.record,
     auditFailed: () => auditFailures.inc(),
     collectorFailed: (collector) => collectorFailures.inc({ collector }),
     seriesDropped: (family, count) => familyDropped.set({ family }, count),

@@ -3,7 +3,7 @@ import { createProblems } from "../source/problems.ts";
 import { createOpenFilesCounter } from "../source/procfs/open-files.ts";
 import type { ExpositionFormat } from "./exposition.ts";
 import { createHeld } from "./held.ts";
-import { neverMs, replaceLoopDelay } from "./loop-delay.ts";
+import { type LoopDelays, neverMs, replaceLoopDelay } from "./loop-delay.ts";
 import { createRegistryPair } from "./registry-pair.ts";
 
 export interface RuntimeMetricsParts {
@@ -13,13 +13,15 @@ export interface RuntimeMetricsParts {
   readonly monotonicMs: () => number;
 }
 
+interface AllParts extends RuntimeMetricsParts {
+  readonly loopDelays: LoopDelays;
+}
+
 /** `process_*` and `nodejs_*` of the agent itself, as prom-client brings them, but for what costs much to collect. */
-export function createRuntimeMetrics(
-  parts: RuntimeMetricsParts,
-): (format: ExpositionFormat) => Promise<string> {
+export function createRuntimeMetrics(parts: AllParts): (format: ExpositionFormat) => Promise<string> {
   const { registry, seal } = createRegistryPair();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: neverMs });
-  replaceLoopDelay(registry);
+  replaceLoopDelay(registry, parts.loopDelays);
   replaceOpenFiles(registry);
   const render = seal();
   const hold = (format: ExpositionFormat) =>

@@ -81,3 +81,30 @@ test("a scan that fails is an error for who asked, and the next one is made", as
   fails = false;
   expect((await scanner.fresh()).table.length).toBe(1);
 });
+
+test("it is told how late the timer came", async () => {
+  const clock = { seconds: 100 };
+  const late: number[] = [];
+  const scanner = createScanner({
+    source: {
+      name: "procfs",
+      scan: async () => ({ table: makeTable([{ pid: 1 }]), problems: [] }),
+      close: () => {},
+    },
+    tracker: makeTracker(() => []),
+    intervalMs: 20,
+    log: silentLogger,
+    clock: { now: () => 1000, monotonicSeconds: () => clock.seconds },
+    onTimer: (ms) => {
+      late.push(Math.round(ms));
+      // The second is in time, the third by half a second late.
+      clock.seconds += late.length === 1 ? 0.02 : 0.52;
+    },
+    onSnapshot: () => {},
+  });
+  await scanner.start();
+  await waitFor("three turns", () => late.length >= 3);
+  await scanner.stop();
+  // The clock stood still until the first: before its time is not late.
+  expect(late.slice(0, 3)).toEqual([0, 0, 500]);
+});

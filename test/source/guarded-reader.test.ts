@@ -53,3 +53,38 @@ test("one that hangs is given up, others are read, and those who hang are few an
   for (const fifo of [...fifos, third]) release(fifo);
   await waitFor("all to be let go", () => guarded.read(file, 3).toString() === "abc");
 });
+
+test("several are read in one wait, each with its own content or failure", () => {
+  const guarded = createGuardedReader(10_000);
+  reader = guarded;
+  const [none, small] = [path.join(folder, "none"), path.join(folder, "small")];
+  writeFileSync(small, "small");
+  expect(guarded.readAll([small, none, folder, file, small], 8)).toEqual([
+    Buffer.from("small"),
+    "gone",
+    "unreadable",
+    Buffer.from("abcabcab"),
+    Buffer.from("small"),
+  ]);
+  expect(guarded.read(small, 100).toString()).toBe("small");
+});
+
+test("of too many the first are read", () => {
+  const guarded = createGuardedReader(10_000);
+  reader = guarded;
+  // Eight times 8 KiB is all the room that there is, and paths have as little.
+  expect(guarded.readAll(Array(20).fill(file), 8_192)).toHaveLength(8);
+  expect(guarded.readAll(Array(1_000).fill("/proc/1/comm"), 16)).toHaveLength(128);
+  const long = `/proc/1/${"./".repeat(1_000)}comm`;
+  expect(guarded.readAll(Array(4).fill(long), 16)).toHaveLength(2);
+});
+
+test("one among several that hangs ends them, and what came before it is there", async () => {
+  const guarded = createGuardedReader(200, 1);
+  reader = guarded;
+  const fifo = makeFifo("d");
+  expect(guarded.readAll([file, fifo, file], 3)).toEqual([Buffer.from("abc"), "late"]);
+  expect(guarded.readAll([file], 3)).toEqual(["busy"]);
+  release(fifo);
+  await waitFor("it to be let go", () => guarded.readAll([file], 3)[0]?.toString() === "abc");
+});

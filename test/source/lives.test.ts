@@ -39,7 +39,7 @@ function makeLives() {
         state.reads++;
         return state.title === null ? "late" : Buffer.from(`${state.title}\0`);
       },
-      close: () => {},
+      endScan: () => {},
     },
     problems: () => problems,
     rereadEvery,
@@ -130,4 +130,22 @@ test("one whose cgroup is not known never rests", () => {
   rmSync(path.join(root, String(pid), "cgroup"));
   for (const scan of [1, 2]) lives.update(seen, scan);
   expect(restOf(lives.update(seen, 3))).toBe(rests.none);
+});
+
+test("whose command line a scan will read is told before it is updated", () => {
+  const { state, lives } = makeLives();
+  expect(lives.needsCommand(pid, 1)).toBe(true);
+  lives.update(seen, 1);
+  expect(lives.needsCommand(pid, 2)).toBe(true);
+  lives.update(seen, 2);
+  expect(lives.needsCommand(pid, 3)).toBe(false);
+  // Not at its turn, either, unless it has run since.
+  expect(lives.needsCommand(pid, due(1))).toBe(false);
+  lives.update(seen, due(1) - 1);
+  expect(lives.needsCommand(pid, due(1))).toBe(true);
+  // One that hung is left alone for a while, and nobody unknown is asked on the off chance meanwhile.
+  state.title = null;
+  lives.update(seen, due(1));
+  expect(lives.needsCommand(pid, due(1))).toBe(false);
+  expect(lives.needsCommand(pid + 1, due(1))).toBe(false);
 });

@@ -93,7 +93,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
           const record = records.at(index);
           if (records.isSummed(record)) {
             written.push(columns.length);
-            filesRead += rows.write(record, scan);
+            filesRead += rows.write(index, scan);
           } else readHidden(pid);
         }
         index += Math.max(1, kept);

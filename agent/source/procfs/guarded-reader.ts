@@ -11,18 +11,30 @@ export interface GuardedReader {
    * Copies are given, cut at `maxBytes`. `late`: it hangs, and its thread is left with it; `busy`: so many threads hang
    * that it was not tried.
    */
-  read(path: string, maxBytes: number): Buffer | ReadFailure | "late" | "busy";
+  read(path: string, maxBytes: number): Guarded;
+  /**
+   * Several, one after the other in one wait, which costs more than a reading does; the limit of time is for all of them.
+   * @param paths at least one, none with a line break; @param maxBytes of each, at most 8 KiB
+   * @returns those of the first paths, as `read`: `late` is the last one, and there are fewer when there is no more room
+   */
+  readAll(paths: readonly string[], maxBytes: number): readonly Guarded[];
   close(): void;
 }
 
+export type Guarded = Buffer | ReadFailure | "late" | "busy";
+
 const chunkBytes = 64 * 1024;
-/** A path of /proc is much shorter. */
+/** Of all paths that are asked for at once; one of /proc is much shorter. */
 const pathBytes = 4096;
+const mostAtOnce = 128;
 /** A busy machine takes its time to start a thread; that is not the file's. */
 const startLimitMs = 10_000;
 
-/** Words of what a thread shares: the number of what is asked for last, and of what is answered last, and more of both. */
-const words = { asked: 0, answered: 1, length: 2, offset: 3, room: 4, isError: 5 } as const;
+/**
+ * Words of what a thread shares: the number of what is asked for last, and of what is answered last, and more of both. From
+ * `lengths` on those of the contents, which lie one behind the other; below zero that of an error's name.
+ */
+const words = { asked: 0, answered: 1, length: 2, offset: 3, room: 4, done: 5, lengths: 6 } as const;
 
 /** What a thread runs: no more than this, so that it needs no file of its own. It waits without an event loop. */
 const program = `
@@ -37,16 +49,25 @@ for (;;) {
   Atomics.notify(word, at.answered);
   Atomics.wait(word, at.asked, turn);
   turn = word[at.asked];
-  let fd, error;
-  try {
-    fd = openSync(where.toString("latin1", 0, word[at.length]), "r");
-    const length = readSync(fd, bytes, 0, word[at.room], word[at.offset]);
-    bytes.copy(out, 0, 0, length);
-    word[at.length] = length;
-  } catch (caught) { error = caught; }
-  finally { if (fd !== undefined) closeSync(fd); }
-  word[at.isError] = error === undefined ? 0 : 1;
-  if (error !== undefined) word[at.length] = out.write(String(error.code), "latin1");
+  const paths = where.toString("latin1", 0, word[at.length]).split("\\n");
+  const room = word[at.room];
+  let used = 0;
+  for (let index = 0; index < paths.length && used + room <= out.length; index++) {
+    let fd, length;
+    try {
+      fd = openSync(paths[index], "r");
+      length = readSync(fd, bytes, 0, room, word[at.offset]);
+      bytes.copy(out, used, 0, length);
+      used += length;
+    } catch (error) {
+      const name = out.write(String(error.code), used, "latin1");
+      used += name;
+      length = -name;
+    }
+    finally { if (fd !== undefined) closeSync(fd); }
+    word[at.lengths + index] = length;
+    Atomics.store(word, at.done, index + 1);
+  }
 }`;
 
 interface Thread {
@@ -74,38 +95,56 @@ export function createGuardedReader(limitMs = 500, mostHung = 4): GuardedReader 
       else end(thread);
     }
   };
-  const ask = (thread: Thread, path: string, offset: number, room: number): Buffer | ReadFailure | "late" => {
-    const { word } = thread;
-    word[words.length] = thread.path.write(path, "latin1");
+  /** @returns what has been read when all is, or the time is over: then the next one hangs */
+  const ask = (thread: Thread, paths: readonly string[], offset: number, room: number): Guarded[] => {
+    const { word, content } = thread;
+    word[words.length] = thread.path.write(paths.join("\n"), "latin1");
     word[words.offset] = offset;
     word[words.room] = room;
+    word[words.done] = 0;
     const turn = Atomics.add(word, words.asked, 1);
     Atomics.notify(word, words.asked);
-    if (Atomics.wait(word, words.answered, turn, limitMs) === "timed-out" && !isDone(thread)) return "late";
-    const content = thread.content.subarray(0, word[words.length]);
-    return word[words.isError] === 0 ? content : failureOf({ code: content.toString("latin1") });
+    const isLate = Atomics.wait(word, words.answered, turn, limitMs) === "timed-out" && !isDone(thread);
+    const found: Guarded[] = [];
+    const done = Atomics.load(word, words.done);
+    for (let from = 0, index = 0; index < done; index++) {
+      const length = word[words.lengths + index] ?? 0;
+      const bytes = content.subarray(from, from + Math.abs(length));
+      found.push(length < 0 ? failureOf({ code: bytes.toString("latin1") }) : Buffer.from(bytes));
+      from += bytes.length;
+    }
+    if (!isLate) return found;
+    idle = undefined;
+    hung.add(thread);
+    return [...found, "late"];
+  };
+  /** Undefined: so many hang that nothing is tried. */
+  const thread = (): Thread | undefined => {
+    reclaim();
+    if (idle === undefined && hung.size >= mostHung) return undefined;
+    idle ??= startThread();
+    return idle;
   };
   return {
     read: (path, maxBytes) => {
-      reclaim();
-      if (idle === undefined && hung.size >= mostHung) return "busy";
-      const thread = idle ?? startThread();
-      idle = thread;
+      const reading = thread();
+      if (reading === undefined) return "busy";
       const parts: Buffer[] = [];
       for (let length = 0; length < maxBytes; ) {
         const room = Math.min(chunkBytes, maxBytes - length);
-        const part = ask(thread, path, length, room);
-        if (part === "late") {
-          idle = undefined;
-          hung.add(thread);
-        }
+        const [part = "unreadable"] = ask(reading, [path], length, room);
         if (typeof part === "string") return part;
-        parts.push(Buffer.from(part));
+        parts.push(part);
         length += part.length;
         // The kernel gives as much as there is room for.
         if (part.length < room) break;
       }
       return Buffer.concat(parts);
+    },
+    readAll: (paths, maxBytes) => {
+      const reading = thread();
+      if (reading === undefined) return ["busy"];
+      return ask(reading, fitting(paths), 0, maxBytes);
     },
     close: () => {
       for (const thread of hung) end(thread);
@@ -116,8 +155,18 @@ export function createGuardedReader(limitMs = 500, mostHung = 4): GuardedReader 
   };
 }
 
+/** As many of the first paths as can be asked for at once. */
+function fitting(paths: readonly string[]): readonly string[] {
+  let bytes = 0;
+  const end = paths.findIndex((path, index) => {
+    bytes += path.length + 1;
+    return index >= mostAtOnce || bytes > pathBytes;
+  });
+  return end === -1 ? paths : paths.slice(0, end);
+}
+
 function startThread(): Thread {
-  const control = new SharedArrayBuffer(4 * Object.keys(words).length);
+  const control = new SharedArrayBuffer(4 * (words.lengths + mostAtOnce));
   const path = new SharedArrayBuffer(pathBytes);
   const content = new SharedArrayBuffer(chunkBytes);
   const word = new Int32Array(control);

@@ -1,13 +1,11 @@
 import { kernelThreadFlag } from "../../model.ts";
 import type { ProblemCollector } from "../problems.ts";
+import type { CommandLines } from "./command-lines.ts";
 import type { FileReader, ReadFailure } from "./files.ts";
-import type { GuardedReader } from "./guarded-reader.ts";
 import { openFilesLimit } from "./limits.ts";
+import { createSharedTexts } from "./shared-texts.ts";
 import { parseStatus } from "./status.ts";
-import { parseStrings } from "./strings.ts";
 
-/** How much of a command line is kept: a container's processes could fill the agent's memory with long ones. */
-const maxCommandBytes = 8 * 1024;
 /** One container can make one reader hang, not one for each of its processes. */
 const containerOf = /[0-9a-f]{64}/;
 /** PF_EXITING of include/linux/sched.h */
@@ -74,7 +72,7 @@ export function createSighting(): { -readonly [K in keyof Sighting]: Sighting[K]
 export interface LivesParts {
   readonly root: string;
   readonly reader: FileReader;
-  readonly commands: GuardedReader;
+  readonly commands: CommandLines;
   readonly problems: () => ProblemCollector;
   /** After so many scans what can change unseen is read again: titles, and cgroups without a key. */
   readonly rereadEvery: number;
@@ -90,6 +88,8 @@ export interface Lives {
   update(sighting: Sighting, scan: number): Life;
   /** Whether this scan is the process's turn: what can change unseen is read again. */
   isTurn(pid: number, scan: number): boolean;
+  /** Whether its command line will be read when it is updated in this scan, as far as can be told before. */
+  needsCommand(pid: number, scan: number): boolean;
   /** How many files have been read so far. */
   readonly filesRead: number;
   /**
@@ -132,12 +132,12 @@ export function createLives(parts: LivesParts): Lives {
   /** By container, else by PID, in which scan a command line hung. */
   const hung = new Map<string, number>();
   const readCommand = (life: RememberedLife, pid: number): readonly string[] | null => {
-    const holder = containerOf.test(life.cgroup) ? life.cgroup : String(pid);
+    const holder = holderOf(life, pid);
     const since = hung.get(holder);
     if (since !== undefined && life.lastScan - since < parts.rereadEvery) return null;
     hung.delete(holder);
     filesRead++;
-    const bytes = parts.commands.read(`${root}/${pid}/cmdline`, maxCommandBytes);
+    const bytes = parts.commands.read(pid);
     if (bytes === "late" || bytes === "busy") {
       if (bytes === "late") hung.set(holder, life.lastScan);
       problems().add(
@@ -191,11 +191,19 @@ export function createLives(parts: LivesParts): Lives {
     }
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
+  const needsCommand = (pid: number, scan: number): boolean => {
+    const life = byPid.get(pid);
+    // Of one that is not known it is not known, either, whose hanging it would share.
+    if (life === undefined) return hung.size === 0;
+    if (hung.size > 0 && hung.has(holderOf(life, pid))) return false;
+    return life.sightings < 2 || (life.hasRun && isTurn(pid, scan));
+  };
   const isTurn = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
   /** In this scan. */
   let updated = 0;
   return {
     isTurn,
+    needsCommand,
     get filesRead() {
       return filesRead;
     },
@@ -225,6 +233,7 @@ export function createLives(parts: LivesParts): Lives {
     },
     sweep: (scan, rested = noPids) => {
       for (const [holder, since] of hung) if (scan - since >= parts.rereadEvery) hung.delete(holder);
+      parts.commands.endScan();
       const isAnyGone = byPid.size !== updated + rested.length;
       updated = 0;
       if (isAnyGone) {
@@ -234,6 +243,10 @@ export function createLives(parts: LivesParts): Lives {
       texts.sweep(byPid);
     },
   };
+}
+
+function holderOf(life: Life, pid: number): string {
+  return containerOf.test(life.cgroup) ? life.cgroup : String(pid);
 }
 
 function newLife(startTicks: number): RememberedLife {
@@ -249,40 +262,6 @@ function newLife(startTicks: number): RememberedLife {
     sightings: 0,
     lastScan: 0,
     hasRun: true,
-  };
-}
-
-/** Equal texts become one string: thousands of processes share a few names and cgroups. */
-function createSharedTexts() {
-  let texts = new Map<string, string>();
-  let commands = new Map<string, readonly string[]>();
-  const share = (text: string): string => {
-    const known = texts.get(text);
-    if (known !== undefined) return known;
-    texts.set(text, text);
-    return text;
-  };
-  return {
-    share,
-    /** Forked workers have one command line by the thousand. */
-    shareCommand: (bytes: Buffer): readonly string[] => {
-      const key = bytes.toString("latin1");
-      const known = commands.get(key);
-      if (known !== undefined) return known;
-      const argv = parseStrings(bytes, bytes.length);
-      commands.set(key, argv);
-      return argv;
-    },
-    /** Drops those of lives that have ended, when they have become many. */
-    sweep: (byPid: ReadonlyMap<number, Life>): void => {
-      if (commands.size > 2 * byPid.size + 1000) commands = new Map();
-      if (texts.size <= 2 * byPid.size + 1000) return;
-      texts = new Map();
-      for (const life of byPid.values()) {
-        life.name = share(life.name);
-        life.cgroup = share(life.cgroup);
-      }
-    },
   };
 }
 

@@ -6,6 +6,7 @@ import { type KernelUnits, kernelThreadFlag, type ProcessTable } from "../../mod
 import { type ColumnWriter, createColumnStore, haveSameLives } from "../columns.ts";
 import { createProblems, type ProblemCollector } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
+import { createCommandLines } from "./command-lines.ts";
 import { createFileReader, type FileReader } from "./files.ts";
 import { createGuardedReader, type GuardedReader } from "./guarded-reader.ts";
 import { parseIo } from "./io.ts";
@@ -111,7 +112,7 @@ export function createRowReader(parts: Required<ProcfsParts>): RowReader {
   const lives = createLives({
     root: parts.root,
     reader,
-    commands: parts.commands,
+    commands: createCommandLines(parts.root, parts.commands),
     problems: () => problems,
     rereadEvery: 60,
     needsLimits: true,
