@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
+import "./without-ssh.ts";
 import Modem from "docker-modem";
 import { AgentError } from "../errors.ts";
 import type {

@@ -1,0 +1,16 @@
+import { Module } from "node:module";
+import { AgentError } from "../errors.ts";
+
+/**
+ * Stands in for docker-modem's way to engines by SSH, which the agent does not offer: the client for it is some thirty modules, a
+ * WebAssembly memory of 16 MiB and a binding, in a process with all rights. To be imported before docker-modem is.
+ */
+function refuse(): never {
+  throw new AgentError("bad_request", "an engine behind ssh:// cannot be asked");
+}
+
+const file = require.resolve("docker-modem/lib/ssh");
+const stub = new Module(file);
+stub.exports = refuse;
+stub.loaded = true;
+require.cache[file] ??= stub;
