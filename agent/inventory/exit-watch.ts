@@ -131,8 +131,9 @@ export function createExitWatch(parts: ExitWatchParts): ExitWatch {
   };
   return {
     start: () => {
+      if (source === undefined) return;
       isStarted = true;
-      drainByTimer();
+      timer = setTimeout(drainByTimer, drainAfterMs.some);
     },
     drain,
     observe: (snapshot) => {

@@ -1,4 +1,4 @@
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 import type { EventRecord } from "../../agent/api.ts";
 import { createEventJournal } from "../../agent/inventory/event-journal.ts";
 import { exitOutcome, exitReason } from "../../agent/inventory/exit-attribution.ts";
@@ -335,4 +335,43 @@ test.each([
 ] as const)("wait status %p is %p", (status, outcome, reason) => {
   expect(exitOutcome(status)).toEqual(outcome);
   expect(exitReason(status, false)).toBe(reason);
+});
+
+test("the source is looked at soon again while ends come, else when no scan has looked for more than a second", () => {
+  jest.useFakeTimers();
+  try {
+    const began = Date.now();
+    const looks: number[] = [];
+    const ends: ExitRecord[] = [];
+    const watch = createExitWatch({
+      source: {
+        name: "bpf",
+        drain: () => {
+          looks.push(Date.now() - began);
+          return ends.splice(0);
+        },
+        lost: () => 0,
+        close: () => {},
+      },
+      tracker: makeTracker(() => []),
+      journal: createEventJournal("run", 1000, units),
+      resolve: () => undefined,
+      oom: createOomWatch(() => 0),
+      units,
+      showCommand: (argv) => argv,
+      log: silentLogger,
+      now: Date.now,
+    });
+    watch.start();
+    jest.advanceTimersByTime(1_000);
+    // As a scan does.
+    watch.drain();
+    ends.push(ended(7));
+    jest.advanceTimersByTime(2_400);
+    watch.stop();
+    jest.advanceTimersByTime(10_000);
+    expect(looks).toEqual([200, 1_000, 2_100, 2_300, 3_400]);
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -18,6 +18,7 @@ interface Fixture {
   readonly run?: string;
   readonly cgroup?: string;
   readonly withoutIo?: boolean;
+  readonly name?: string;
 }
 
 let root: string;
@@ -43,7 +44,7 @@ function put(pid: number, fixture: Fixture): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(path.join(folder, "fd"), { recursive: true });
   const files = {
-    stat: `${pid} (web) ${state} ${parent} 1 1 0 -1 0 ${faults} 0 2 0 150 50 0 0 20 0 ${threads} 0 ${startTicks} 8192 4 0 0\n`,
+    stat: `${pid} (${fixture.name ?? "web"}) ${state} ${parent} 1 1 0 -1 0 ${faults} 0 2 0 150 50 0 0 20 0 ${threads} 0 ${startTicks} 8192 4 0 0\n`,
     status: "Uid:\t0\t33\t0\t0\n",
     io: "read_bytes: 20\nwrite_bytes: 30\n",
     cmdline: "web\0",
@@ -125,6 +126,17 @@ test("rows that move with those that come and go keep what they say", async () =
   expect(next.command[3]).toEqual(["web"]);
   // What was shared with the table before has stayed as it was.
   expect(faultsOf(table)).toEqual({ 10: 10, 20: 20, 30: 30, 40: 40 });
+});
+
+test("as many that come as go: what moves is not taken for what stood there before", async () => {
+  for (const pid of [10, 20, 30, 40]) put(pid, { faults: 1, name: `name ${pid}` });
+  await settle([10, 20, 30, 40]);
+  rmSync(path.join(root, "30"), { recursive: true });
+  // In its columns like the one that stood in this row.
+  put(15, { faults: 1, name: "name 20" });
+  const { table } = await source.scan();
+  expect([...table.pid]).toEqual([10, 15, 20, 40]);
+  expect(table.name).toEqual(["name 10", "name 20", "name 20", "name 40"]);
 });
 
 test.each<[string, () => void]>([

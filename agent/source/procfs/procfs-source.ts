@@ -82,12 +82,14 @@ export function createProcfsSource({
           sinceYield = 0;
           await yieldToLoop();
         }
+        const row = columns.length;
         if (resting?.keep(pid, rows.isTurn(pid, scan), scan) === true) {
           sinceYield += keptShare;
+          // It stood elsewhere: where it is now the table before has another one.
+          if (before?.pid[row] !== pid) written.push(row);
           continue;
         }
         sinceYield++;
-        const row = columns.length;
         const rests = rows.read(pid, scan);
         // It can have vanished.
         if (columns.length === row) continue;
