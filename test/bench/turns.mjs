@@ -27,9 +27,11 @@ export async function measureInTurns(servers, { turns, processes }) {
       if (run === undefined) continue;
       runs.push(run);
       for (let second = 0; second < (server.warm ?? 1); second++) await run.second();
-      run.rest();
+      // Nobody waits for a turn of one that is alone.
+      if (servers.length > 1) run.rest();
     }
-    for (let turn = 0; turn < turns; turn++) for (const run of runs) await takeTurn(run, processes);
+    for (let turn = 0; turn < turns; turn++)
+      for (const run of runs) await takeTurn(run, processes, runs.length > 1);
     const results = [];
     for (const { server, child, costs, latencies, firstAnswerMs } of runs)
       results.push({
@@ -71,7 +73,7 @@ async function startRun(server) {
   }
 }
 
-async function takeTurn({ server, child, costs, latencies, second, rest, wake }, processes) {
+async function takeTurn({ server, child, costs, latencies, second, rest, wake }, processes, hasOthers) {
   wake();
   await second();
   for (let count = 0; count < server.seconds; count++) {
@@ -80,5 +82,5 @@ async function takeTurn({ server, child, costs, latencies, second, rest, wake },
     latencies.push(await second());
     costs.push((cpuUs(child.pid) - from) / processes);
   }
-  rest();
+  if (hasOthers) rest();
 }
