@@ -50,7 +50,7 @@ async function measure(source, other) {
   const gaps = [];
   for (let round = 0; round < rounds; round++) {
     await pause(pauseMs);
-    costsInC.push(await other.round(round));
+    costsInC.push(await other.round());
     await pause(pauseMs);
     const watch = watchLoop();
     const from = cpu();

@@ -33,6 +33,13 @@ export function skipBlanks(bytes: Uint8Array, from: number, end: number): number
   return at;
 }
 
+/** Behind a column and the blanks that follow it. */
+export function skipColumn(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && bytes[at] !== 32 && bytes[at] !== 9) at++;
+  return skipBlanks(bytes, at, end);
+}
+
 /** Whether the bytes at `from` are those of the word (ASCII). */
 export function startsWith(bytes: Uint8Array, from: number, end: number, word: string): boolean {
   if (from + word.length > end) return false;

@@ -36,9 +36,12 @@ export function createFileReader(maxBytes = 1 << 20, calls: FileCalls = nodeFile
     read: (path) => {
       const fd = calls.open(path);
       if (fd < 0) return failureOfErrno(fd);
-      const length = readAll(fd);
-      calls.close(fd);
-      return length < 0 ? failureOfErrno(length) : length;
+      try {
+        const length = readAll(fd);
+        return length < 0 ? failureOfErrno(length) : length;
+      } finally {
+        calls.close(fd);
+      }
     },
   };
 }

@@ -4,7 +4,7 @@ import type { FileCalls } from "../../file-calls.ts";
 import type { ProcessTable } from "../../model.ts";
 import { type ColumnWriter, copyRow } from "../columns.ts";
 import { turns } from "../turns.ts";
-import { numberAt, skipBlanks } from "./digits.ts";
+import { numberAt, skipColumn } from "./digits.ts";
 import { createFileReader } from "./files.ts";
 
 /**
@@ -63,8 +63,8 @@ export function createRestingRows(root: string, calls: FileCalls): RestingRows |
     const length = reader.read(`${root}/${pid}/schedstat`);
     const end = typeof length === "number" ? length : 0;
     nanoseconds = numberAt(reader.bytes, 0, end);
-    const second = nextNumber(reader.bytes, 0, end);
-    times = numberAt(reader.bytes, nextNumber(reader.bytes, second, end), end);
+    const second = skipColumn(reader.bytes, 0, end);
+    times = numberAt(reader.bytes, skipColumn(reader.bytes, second, end), end);
   };
   const note = (row: number, isSure: boolean): void => {
     now.nanoseconds[row] = isSure ? nanoseconds : Number.NaN;
@@ -128,13 +128,6 @@ function runsOf(length: number): Runs {
     nanoseconds: new Float64Array(length).fill(Number.NaN),
     times: new Float64Array(length),
   };
-}
-
-/** Behind a number and the blanks that follow it. */
-function nextNumber(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && bytes[at] !== 32) at++;
-  return skipBlanks(bytes, at, end);
 }
 
 /** Those that only the first has; both ascend. */

@@ -6,7 +6,7 @@
 // VmSwap:        0 kB
 // voluntary_ctxt_switches:        150
 // nonvoluntary_ctxt_switches:     5
-import { lineEnd, numberAt, skipBlanks, startsWith } from "./digits.ts";
+import { lineEnd, numberAt, skipBlanks, skipColumn, startsWith } from "./digits.ts";
 
 /** /proc/PID/status (proc_pid_status(5)); NaN for a line that is not there. */
 export interface Status {
@@ -107,13 +107,6 @@ function figureAt(bytes: Uint8Array, from: number, end: number, label: string): 
 /** The number in the second column; NaN where there is none. */
 function secondAt(bytes: Uint8Array, from: number, end: number): number {
   return numberAt(bytes, skipColumn(bytes, skipBlanks(bytes, from, end), end), end);
-}
-
-/** Behind a column and the blanks that follow it. */
-function skipColumn(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && bytes[at] !== 32 && bytes[at] !== 9) at++;
-  return skipBlanks(bytes, at, end);
 }
 
 function columnsAt(bytes: Uint8Array, from: number, end: number): readonly number[] {
