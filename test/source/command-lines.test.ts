@@ -7,6 +7,7 @@ function makeReader({ late = [], room = 100 }: { late?: number[]; room?: number 
   const asked: number[][] = [];
   return {
     asked,
+    isHanging: (one: string) => late.some((pid) => one === `/proc/${pid}/cmdline`),
     readAll: (paths: readonly string[]): readonly Guarded[] => {
       const pids = paths.map((one) => Number(/^\/proc\/(\d+)\/cmdline$/.exec(one)?.[1]));
       asked.push(pids);
@@ -63,4 +64,9 @@ test("what had no room is read when its time has come", () => {
     "command of 9",
   ]);
   expect(reader.asked).toEqual([[3, 5, 9], [9]]);
+});
+
+test("whether one still hangs is asked by its PID", () => {
+  const commands = createCommandLines("/proc", makeReader({ late: [5] }));
+  expect([3, 5].map(commands.isHanging)).toEqual([false, true]);
 });

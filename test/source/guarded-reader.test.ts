@@ -84,7 +84,9 @@ test("one among several that hangs ends them, and what came before it is there",
   reader = guarded;
   const fifo = makeFifo("d");
   expect(guarded.readAll([file, fifo, file], 3)).toEqual([Buffer.from("abc"), "late"]);
+  expect([file, fifo].map(guarded.isHanging)).toEqual([false, true]);
   expect(guarded.readAll([file], 3)).toEqual(["busy"]);
   release(fifo);
-  await waitFor("it to be let go", () => guarded.readAll([file], 3)[0]?.toString() === "abc");
+  await waitFor("it to be let go", () => !guarded.isHanging(fifo));
+  await waitFor("its thread to be used again", () => guarded.readAll([file], 3)[0]?.toString() === "abc");
 });

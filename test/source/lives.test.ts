@@ -29,7 +29,7 @@ const seen = {
 function makeLives() {
   mkdirSync(path.join(root, String(pid)), { recursive: true });
   writeFileSync(path.join(root, String(pid), "cgroup"), "0::/\n");
-  const state = { title: "one" as string | null, reads: 0 };
+  const state = { title: "one" as string | null, reads: 0, isHanging: false };
   const problems = createProblems();
   const lives = createLives({
     root,
@@ -39,6 +39,7 @@ function makeLives() {
         state.reads++;
         return state.title === null ? "late" : Buffer.from(`${state.title}\0`);
       },
+      isHanging: () => state.isHanging,
       endScan: () => {},
     },
     problems: () => problems,
@@ -101,15 +102,48 @@ test("one that has run is read when its turn comes, once", () => {
   expect(mayRest(lives, life, due(3))).toBe(true);
 });
 
-test("a command line that could not be read has its turn again", () => {
+test("a command line that hung once, as with too much to do, is read with the next scan", () => {
   const { state, lives } = makeLives();
   state.title = null;
   lives.update(seen, 1);
-  const life = lives.update(seen, 2);
   state.title = "two";
-  expect(mayRest(lives, life, due(2) - 1)).toBe(true);
-  expect(mayRest(lives, life, due(2))).toBe(false);
-  expect(lives.update(seen, due(2)).command).toEqual(["two"]);
+  expect(lives.update(seen, 2).command).toEqual(["two"]);
+  expect(mayRest(lives, lives.update(seen, 4), 5)).toBe(true);
+  expect(state.reads).toBe(2);
+});
+
+test("one that hangs still is not tried, and does not rest until it is read", () => {
+  const { state, lives } = makeLives();
+  Object.assign(state, { title: null, isHanging: true });
+  for (let scan = 1; scan < 100; scan++) {
+    lives.update(seen, scan);
+    expect(mayRest(lives, lives.update(seen, scan), scan + 1)).toBe(false);
+  }
+  expect(state.reads).toBe(1);
+  Object.assign(state, { title: "two", isHanging: false });
+  expect(lives.needsCommand(pid, 100)).toBe(true);
+  expect(lives.update(seen, 100).command).toEqual(["two"]);
+});
+
+test("one that hangs again and again is tried less and less", () => {
+  const { state, lives } = makeLives();
+  state.title = null;
+  const tried: number[] = [];
+  for (let scan = 1; scan <= 50; scan++) {
+    const { reads } = state;
+    lives.update(seen, scan);
+    lives.sweep(scan);
+    if (state.reads > reads) tried.push(scan);
+  }
+  expect(tried).toEqual([1, 2, 4, 8, 16, 26, 36, 46]);
+});
+
+test("one that ended without having been read owes nothing", () => {
+  const { state, lives } = makeLives();
+  state.title = null;
+  for (const scan of [1, 2]) lives.update(seen, scan);
+  const zombie = { ...seen, state: "Z".charCodeAt(0) };
+  expect(mayRest(lives, lives.update(zombie, due(1)), due(1) + 1)).toBe(true);
 });
 
 test("one with a new name is looked at once more: it is given before the new command line is there", () => {

@@ -16,7 +16,7 @@ const { Worker } = require("node:worker_threads");
 const held = Buffer.alloc(64 << 20, 1);
 const burn = (ms) => { const from = process.cpuUsage(); let used = 0; while (used < ms * 1000) { const u = process.cpuUsage(from); used = u.user + u.system; } };
 burn(600);
-const source = "const end = Date.now() + 300; while (Date.now() < end);";
+const source = "(" + burn + ")(300)";
 const ended = new Promise((resolve) => new Worker(source, { eval: true }).on("exit", resolve));
 ended.then(() => {
   const last = new Worker("setInterval(() => {}, 1000)", { eval: true });

@@ -45,18 +45,19 @@ const neighbourNames = Object.keys(neighbours);
 
 /**
  * Ends by TERM; while /app/hold is there it takes its time, with /app/deaf it ignores TERM, with /app/die it cannot be
- * started, with /app/brief it makes /app/begun and ends by itself when /app/brief is taken away.
+ * started, with /app/brief it makes /app/begun and ends by itself when /app/brief is taken away. Files are made by the shell
+ * itself: systemd's TERM is for all of the unit, and would end a touch(1) before it has made one.
  */
 const obedient = `#!/bin/sh
 [ -e /app/die ] && exit 9
 stop() {
-  touch /app/stopping
+  : >/app/stopping
   while [ -e /app/hold ]; do usleep 100000; done
   [ -e /app/deaf ] || exit 0
 }
 trap stop TERM
 BESIDE
-[ -e /app/brief ] && touch /app/begun && while [ -e /app/brief ]; do usleep 100000; done && exit 8
+[ -e /app/brief ] && : >/app/begun && while [ -e /app/brief ]; do usleep 100000; done && exit 8
 while true; do sleep 5 & wait $!; done
 `;
 

@@ -8,6 +8,8 @@ const mostAtOnce = 32;
 /** Reads command lines of processes, by a thread that may hang in it (see guarded-reader.ts). */
 export interface CommandLines {
   read(pid: number): Guarded;
+  /** Whether reading it hung and still does. */
+  isHanging(pid: number): boolean;
   /** Forgets what was read ahead. */
   endScan(): void;
 }
@@ -18,10 +20,11 @@ export interface CommandLines {
  */
 export function createCommandLines(
   root: string,
-  guarded: Pick<GuardedReader, "readAll">,
+  guarded: Pick<GuardedReader, "readAll" | "isHanging">,
   upcoming: (most: number) => readonly number[] = () => [],
 ): CommandLines {
   const ahead = new Map<number, Guarded>();
+  const pathOf = (pid: number): string => `${root}/${pid}/cmdline`;
   return {
     read: (pid) => {
       const known = ahead.get(pid);
@@ -30,13 +33,11 @@ export function createCommandLines(
         return known;
       }
       const pids = [pid, ...upcoming(mostAtOnce - 1)];
-      const found = guarded.readAll(
-        pids.map((one) => `${root}/${one}/cmdline`),
-        maxBytes,
-      );
+      const found = guarded.readAll(pids.map(pathOf), maxBytes);
       for (let index = 1; index < found.length; index++) ahead.set(pids[index] ?? 0, found[index] ?? "busy");
       return found[0] ?? "unreadable";
     },
+    isHanging: (pid) => guarded.isHanging(pathOf(pid)),
     endScan: () => ahead.clear(),
   };
 }

@@ -18,6 +18,8 @@ export interface GuardedReader {
    * @returns those of the first paths, as `read`: `late` is the last one, and there are fewer when there is no more room
    */
   readAll(paths: readonly string[], maxBytes: number): readonly Guarded[];
+  /** Whether a thread still hangs in it. */
+  isHanging(path: string): boolean;
   close(): void;
 }
 
@@ -80,7 +82,8 @@ interface Thread {
 /** @param mostHung so many threads may hang; then no more files are read until one of them is let go */
 export function createGuardedReader(limitMs = 500, mostHung = 4): GuardedReader {
   let idle: Thread | undefined;
-  const hung = new Set<Thread>();
+  /** With the path in which each hangs. */
+  const hung = new Map<Thread, string>();
   const isDone = ({ word }: Thread): boolean =>
     Atomics.load(word, words.answered) === Atomics.load(word, words.asked);
   const end = ({ worker }: Thread): void => {
@@ -88,7 +91,7 @@ export function createGuardedReader(limitMs = 500, mostHung = 4): GuardedReader 
     void worker.terminate();
   };
   const reclaim = (): void => {
-    for (const thread of hung) {
+    for (const thread of hung.keys()) {
       if (!isDone(thread)) continue;
       hung.delete(thread);
       if (idle === undefined) idle = thread;
@@ -115,7 +118,7 @@ export function createGuardedReader(limitMs = 500, mostHung = 4): GuardedReader 
     }
     if (!isLate) return found;
     idle = undefined;
-    hung.add(thread);
+    hung.set(thread, paths[done] ?? "");
     return [...found, "late"];
   };
   /** Undefined: so many hang that nothing is tried. */
@@ -146,8 +149,12 @@ export function createGuardedReader(limitMs = 500, mostHung = 4): GuardedReader 
       if (reading === undefined) return ["busy"];
       return ask(reading, fitting(paths), 0, maxBytes);
     },
+    isHanging: (path) => {
+      for (const [thread, held] of hung) if (held === path && !isDone(thread)) return true;
+      return false;
+    },
     close: () => {
-      for (const thread of hung) end(thread);
+      for (const thread of hung.keys()) end(thread);
       hung.clear();
       if (idle !== undefined) end(idle);
       idle = undefined;

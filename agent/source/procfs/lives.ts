@@ -2,6 +2,7 @@ import { kernelThreadFlag } from "../../model.ts";
 import type { ProblemCollector } from "../problems.ts";
 import type { CommandLines } from "./command-lines.ts";
 import type { FileReader, ReadFailure } from "./files.ts";
+import { createHangs } from "./hangs.ts";
 import { openFilesLimit } from "./limits.ts";
 import { createSharedTexts } from "./shared-texts.ts";
 import { parseStatus } from "./status.ts";
@@ -26,6 +27,8 @@ export interface Life {
   readonly sightings: number;
   /** Since all of it was read. */
   readonly hasRun: boolean;
+  /** Its command line hung or was not tried: it is read as soon as it can be. */
+  readonly owesCommand: boolean;
 }
 
 /**
@@ -34,9 +37,9 @@ export interface Life {
  */
 export const rests = { none: 0, untilTurn: 1, untilRun: 2 } as const;
 
-/** One of `rests`. A young life is looked at once more, and one whose cgroup is not known again and again. */
+/** One of `rests`. A young life is looked at once more, and one of which something is not known again and again. */
 export function restOf(life: Life): number {
-  if (life.sightings < 2 || life.cgroup === "") return rests.none;
+  if (life.sightings < 2 || life.cgroup === "" || life.owesCommand) return rests.none;
   return life.hasRun ? rests.untilTurn : rests.untilRun;
 }
 
@@ -107,6 +110,7 @@ interface RememberedLife extends Life {
   cgroupKey: number;
   sightings: number;
   hasRun: boolean;
+  owesCommand: boolean;
   /** In which it was updated. */
   lastScan: number;
 }
@@ -129,17 +133,15 @@ export function createLives(parts: LivesParts): Lives {
     const length = read(pid, name);
     return typeof length === "number" ? reader.bytes.toString("utf8", 0, length) : report(length, name);
   };
-  /** By container, else by PID, in which scan a command line hung. */
-  const hung = new Map<string, number>();
+  const hangs = createHangs(parts.commands.isHanging, parts.rereadEvery);
   const readCommand = (life: RememberedLife, pid: number): readonly string[] | null => {
     const holder = holderOf(life, pid);
-    const since = hung.get(holder);
-    if (since !== undefined && life.lastScan - since < parts.rereadEvery) return null;
-    hung.delete(holder);
+    life.owesCommand = true;
+    if (!hangs.mayRead(holder, life.lastScan)) return null;
     filesRead++;
     const bytes = parts.commands.read(pid);
     if (bytes === "late" || bytes === "busy") {
-      if (bytes === "late") hung.set(holder, life.lastScan);
+      if (bytes === "late") hangs.note(holder, pid, life.lastScan);
       problems().add(
         "unreadable",
         "/proc/PID/cmdline",
@@ -147,6 +149,7 @@ export function createLives(parts: LivesParts): Lives {
       );
       return null;
     }
+    life.owesCommand = false;
     if (typeof bytes === "string") return report(bytes, "cmdline") ?? null;
     return texts.shareCommand(bytes);
   };
@@ -180,6 +183,7 @@ export function createLives(parts: LivesParts): Lives {
     const hasMemory = (flags & kernelThreadFlag) === 0 && state !== "Z".charCodeAt(0);
     if (!hasMemory) {
       life.command = [];
+      life.owesCommand = false;
       return;
     }
     // The command line is read from the process's memory under its lock: one that hangs in the kernel can hold it.
@@ -194,9 +198,9 @@ export function createLives(parts: LivesParts): Lives {
   const needsCommand = (pid: number, scan: number): boolean => {
     const life = byPid.get(pid);
     // Of one that is not known it is not known, either, whose hanging it would share.
-    if (life === undefined) return hung.size === 0;
-    if (hung.size > 0 && hung.has(holderOf(life, pid))) return false;
-    return life.sightings < 2 || (life.hasRun && isTurn(pid, scan));
+    if (life === undefined) return !hangs.isAny(scan);
+    const isDue = life.sightings < 2 || life.owesCommand || (life.hasRun && isTurn(pid, scan));
+    return isDue && hangs.mayRead(holderOf(life, pid), scan);
   };
   const isTurn = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
   /** In this scan. */
@@ -226,13 +230,14 @@ export function createLives(parts: LivesParts): Lives {
       if (life.lastScan !== scan) updated++;
       life.lastScan = scan;
       life.hasRun = true;
+      const canPay = life.owesCommand && hangs.mayRead(holderOf(life, pid), scan);
       // The second look catches what a young process does after its start: join a cgroup, set its title.
-      if (renamed || life.sightings === 2 || isTurn(pid, scan)) refresh(life, sighting);
+      if (renamed || life.sightings === 2 || canPay || isTurn(pid, scan)) refresh(life, sighting);
       if (life.cgroupKey !== sighting.cgroupKey) readCgroup(life, sighting);
       return life;
     },
     sweep: (scan, rested = noPids) => {
-      for (const [holder, since] of hung) if (scan - since >= parts.rereadEvery) hung.delete(holder);
+      hangs.sweep(scan);
       parts.commands.endScan();
       const isAnyGone = byPid.size !== updated + rested.length;
       updated = 0;
@@ -262,6 +267,7 @@ function newLife(startTicks: number): RememberedLife {
     sightings: 0,
     lastScan: 0,
     hasRun: true,
+    owesCommand: false,
   };
 }
 
