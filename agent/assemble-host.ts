@@ -27,7 +27,7 @@ import { readOomKills } from "./source/cgroupfs/oom-kills.ts";
 import { readResources } from "./source/cgroupfs/resources.ts";
 import { chooseSources } from "./source/choose-source.ts";
 import type { ProcessSource } from "./source/process-source.ts";
-import { createGuardedReader } from "./source/procfs/guarded-reader.ts";
+import { createCommandReader } from "./source/procfs/aio-reader.ts";
 import { readKernelUnits } from "./source/procfs/kernel-units.ts";
 import { createProcessFiles, type ProcessFiles } from "./source/procfs/process-files.ts";
 import type { Syscalls } from "./syscalls.ts";
@@ -117,7 +117,7 @@ export function assembleHost(
 ): Host {
   const units = readKernelUnits(config.pathProcfs, Date.now());
   const cgroups = detectCgroups(config.pathSysfs);
-  const commands = createGuardedReader();
+  const commands = createCommandReader(syscalls);
   const { source, sourceReason, exits, exitsReason } = chooseSources({
     source: config.source,
     eventsSource: config.eventsSource,
@@ -156,7 +156,7 @@ export function assembleHost(
     refreshMs: config.metricsRefresh,
     monotonicMs,
   });
-  const files = createProcessFiles(config.pathProcfs, commands);
+  const files = createProcessFiles(config.pathProcfs);
   const inside: InsideRunner = { run: undefined };
   const managed = createManagedPrograms({
     finders: findersFor(config, syscalls, files, inside),

@@ -18,11 +18,14 @@ import { examineHost } from "./inventory/doctor.ts";
 import type { Logger } from "./log.ts";
 import { limitMalloc } from "./malloc.ts";
 import type { Snapshot } from "./model.ts";
+import { releaseProgramPages } from "./program-pages.ts";
 import { createServiceNotice } from "./service-notice.ts";
 import { loadSyscalls, type Syscalls } from "./syscalls.ts";
 
 /** How long requests under way may take when the agent is asked to end. */
 const closeGraceMs = 10_000;
+/** So long after its start what runs once and what has to be compiled is behind it. */
+const settledMs = 30_000;
 
 /** An agent that runs. */
 export interface RunningAgent {
@@ -83,11 +86,21 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
   const [web, socket] = listeners;
   log.info("listening", { web: web?.address, control: socket?.address, telemetry: config.webTelemetryPath });
   notice.ready(`listening on ${web?.address} and ${socket?.address}, processes by ${host.source.name}`);
+  if (syscalls !== undefined) setTimeout(() => saveMemory(syscalls, log), settledMs).unref();
   const exit = (code: number): never => {
     syscalls?.exit(code);
     process.exit(code);
   };
   return { stop, exit };
+}
+
+/** Nothing depends on it. */
+function saveMemory(syscalls: Syscalls, log: Logger): void {
+  try {
+    releaseProgramPages(syscalls);
+  } catch (error) {
+    log.debug("the pages of the program's start stay in memory", { reason: reasonOf(error) });
+  }
 }
 
 /** What `doctor` says of this host, without a running agent. */

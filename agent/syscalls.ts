@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import os from "node:os";
+import { type AioCalls, bindAioCalls } from "./aio-calls.ts";
 import { nameOfErrno } from "./errno.ts";
 import { AgentError, reasonOf } from "./errors.ts";
 import { bindFileCalls, type FileCalls, nodeFileCalls } from "./file-calls.ts";
@@ -55,6 +56,11 @@ export interface Syscalls {
   /** mallopt(3), and whether it took the value; undefined where the C library has none. */
   readonly mallopt: ((parameter: number, value: number) => boolean) | undefined;
   /**
+   * madvise(2) with MADV_DONTNEED, of pages that are as they are in their file: they are read from there when they are
+   * used again. Others are lost.
+   */
+  readonly dropFilePages: (address: bigint, length: number) => void;
+  /**
    * A file on a mount of its own that is read-only and of which nothing else knows: open_tree(2) with OPEN_TREE_CLONE,
    * mount_setattr(2). It can be executed as `/proc/self/fd/N`; who gets hold of it cannot write through it.
    * @throws AgentError `unavailable` with the errno; it needs CAP_SYS_ADMIN and Linux 5.12
@@ -72,6 +78,8 @@ export interface Syscalls {
   readonly exit: (code: number) => void;
   /** What scans read files with. */
   readonly files: FileCalls;
+  /** Undefined where the C library has none. */
+  readonly aio: AioCalls | undefined;
   /** Where a buffer's bytes are in memory; valid while the buffer is. */
   readonly addressOf: (buffer: Buffer) => bigint;
 }
@@ -135,6 +143,7 @@ const SO_PEERCRED = 17;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
+const MADV_DONTNEED = 4;
 const MAP_FAILED = 2n ** 64n - 1n;
 
 const CLONE_NEWNET = 0x40000000;
@@ -174,6 +183,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const getsockopt = libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]);
     const mmap = libc.func("mmap", "uintptr_t", ["void *", "size_t", "int", "int", "int", "long"]);
     const munmap = libc.func("munmap", "int", ["uintptr_t", "size_t"]);
+    const madvise = libc.func("madvise", "int", ["uintptr_t", "size_t", "int"]);
     const socket = libc.func("socket", "int", ["int", "int", "int"]);
     const connect = libc.func("connect", "int", ["int", "void *", "uint"]);
     const setns = libc.func("setns", "int", ["int", "int"]);
@@ -187,6 +197,11 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
       files: bindFileCalls((...symbol) => libc.func(...symbol), koffi.errno) ?? nodeFileCalls,
+      aio: bindAioCalls(
+        (...symbol) => libc.func(...symbol),
+        koffi.errno,
+        (memory) => BigInt(koffi.address(memory)),
+      ),
       mallopt: mallopt && ((parameter, value) => mallopt(parameter, value) === 1),
       openPidfd: (pid) => {
         const fd: number = pidfdOpen(SYS_pidfd_open, pid, 0);
@@ -246,6 +261,7 @@ export async function loadSyscalls(): Promise<Syscalls> {
           throw new AgentError("unavailable", `mmap(2) of ${length} bytes was refused: ${errno()}`);
         return { bytes: koffi.view(address, length), unmap: () => void munmap(address, length) };
       },
+      dropFilePages: (address, length) => void madvise(address, length, MADV_DONTNEED),
       openNetlink: (protocol, groups, receiveBytes) => {
         const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, protocol);
         if (fd < 0) throw new AgentError("unavailable", `a netlink socket was refused: ${errno()}`);

@@ -26,9 +26,9 @@ import { createCgroupTexts } from "../../agent/source/cgroupfs/cgroup-texts.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
 import { chooseSources, type SourceParts } from "../../agent/source/choose-source.ts";
 import type { ProcessSource } from "../../agent/source/process-source.ts";
-import { createGuardedReader } from "../../agent/source/procfs/guarded-reader.ts";
 import { readKernelUnits } from "../../agent/source/procfs/kernel-units.ts";
 import { createProcfsSource } from "../../agent/source/procfs/procfs-source.ts";
+import { createThreadReader } from "../../agent/source/procfs/thread-reader.ts";
 import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
 import { missing } from "../support/parts.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -330,7 +330,7 @@ describe("the choice of sources", () => {
       sysRoot: "/sys",
       units,
       cgroups,
-      commands: createGuardedReader(),
+      commands: createThreadReader(),
       syscalls: undefined,
       now: Date.now,
       monotonicNs: () => Number(process.hrtime.bigint()),

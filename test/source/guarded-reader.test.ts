@@ -1,92 +1,157 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, expect, test } from "@jest/globals";
-import { createGuardedReader, type GuardedReader } from "../../agent/source/procfs/guarded-reader.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { createAioReader } from "../../agent/source/procfs/aio-reader.ts";
+import type { GuardedReader } from "../../agent/source/procfs/guarded-reader.ts";
+import { createThreadReader } from "../../agent/source/procfs/thread-reader.ts";
+import { loadSyscalls, type Syscalls } from "../../agent/syscalls.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-guarded-"));
-let reader: GuardedReader | undefined;
-afterEach(() => reader?.close());
+let syscalls: Syscalls;
+beforeAll(async () => {
+  syscalls = await loadSyscalls();
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const file = path.join(folder, "file");
 writeFileSync(file, Buffer.alloc(200_000, "abc"));
 
-/** Opening a FIFO hangs until somebody opens its other end. */
+/** A file in which one hangs, and what lets go. */
+interface Trap {
+  readonly path: string;
+  release(): void;
+}
+
 function makeFifo(name: string): string {
   const fifo = path.join(folder, name);
   spawnSync("mkfifo", [fifo]);
   return fifo;
 }
 
-/** Lets go whoever hangs in opening it. */
-function release(fifo: string): void {
-  // Never blocks, unlike opening the one end only.
-  openSync(fifo, "r+");
+/** Opening a FIFO hangs until somebody opens its other end. */
+function hangInOpening(name: string): Trap {
+  const fifo = makeFifo(name);
+  // Opening both ends never hangs, unlike opening one.
+  return { path: fifo, release: () => void openSync(fifo, "r+") };
 }
 
-test("files are read whole or cut, and what cannot be read is told as by others", () => {
-  reader = createGuardedReader(10_000);
-  expect(reader.read("/proc/self/cmdline", 1 << 20)).toEqual(expect.any(Buffer));
-  expect(reader.read(file, 1 << 20)).toHaveLength(200_000);
-  expect(reader.read(file, 100_000)).toEqual(Buffer.alloc(100_000, "abc"));
-  expect(reader.read(file, 5).toString()).toBe("abcab");
-  expect(reader.read(path.join(folder, "none"), 10)).toBe("gone");
-  expect(reader.read("/proc/1/task/999999999/cmdline", 10)).toBe("gone");
-  expect(reader.read(folder, 10)).toBe("unreadable");
+/** Reading a FIFO whose other end is open hangs until something is written. */
+function hangInReading(name: string): Trap {
+  const fifo = makeFifo(name);
+  const end = openSync(fifo, "r+");
+  return { path: fifo, release: () => void writeSync(end, "at last") };
+}
+
+type Create = (limits?: { readMs: number; mostHung: number }) => GuardedReader;
+const idleMs = 10_000;
+const kinds: readonly (readonly [string, Create, (name: string) => Trap])[] = [
+  ["by a thread of Node's", (limits) => createThreadReader(limits && { ...limits, idleMs }), hangInOpening],
+  [
+    "by the C library's",
+    (limits) => {
+      if (syscalls.aio === undefined) throw new Error("this C library has no aio(7)");
+      return createAioReader(syscalls.files, syscalls.aio, limits);
+    },
+    hangInReading,
+  ],
+];
+
+describe.each(kinds)("%s", (kind, create, makeTrap) => {
+  const readers: GuardedReader[] = [];
+  const make: Create = (limits) => {
+    const reader = create(limits);
+    readers.push(reader);
+    return reader;
+  };
+  afterEach(() => {
+    for (const reader of readers.splice(0)) reader.close();
+  });
+  const trap = (name: string): Trap => makeTrap(`${kind.replaceAll(/\W/g, "-")}-${name}`);
+
+  test("files are read whole or cut, and what cannot be read is told as by others", () => {
+    const reader = make({ readMs: 10_000, mostHung: 1 });
+    expect(reader.read("/proc/self/cmdline", 1 << 20)).toEqual(expect.any(Buffer));
+    expect(reader.read(file, 1 << 20)).toEqual(Buffer.alloc(200_000, "abc"));
+    expect(reader.read(file, 100_000)).toEqual(Buffer.alloc(100_000, "abc"));
+    const first = reader.read(file, 5);
+    reader.read("/proc/self/comm", 5);
+    // A copy.
+    expect(first.toString()).toBe("abcab");
+    expect(reader.read(path.join(folder, "none"), 10)).toBe("gone");
+    expect(reader.read("/proc/1/task/999999999/cmdline", 10)).toBe("gone");
+    expect(reader.read(folder, 10)).toBe("unreadable");
+  });
+
+  test("one that hangs is given up, others are read, and those who hang are few and are used again", async () => {
+    const reader = make({ readMs: 200, mostHung: 2 });
+    const traps = [trap("a"), trap("b")];
+    expect(traps.map((one) => reader.read(one.path, 10))).toEqual(["late", "late"]);
+    expect(reader.read(file, 3)).toBe("busy");
+    expect([...traps, { path: file }].map((one) => reader.isHanging(one.path))).toEqual([true, true, false]);
+    traps[0]?.release();
+    await waitFor("it to be let go", () => !reader.isHanging(traps[0]?.path ?? ""));
+    expect(reader.isHanging(traps[1]?.path ?? "")).toBe(true);
+    expect(reader.read(file, 3).toString()).toBe("abc");
+    const third = trap("c");
+    expect(reader.read(third.path, 10)).toBe("late");
+    expect(reader.read(file, 3)).toBe("busy");
+    // Node waits at its end for its threads.
+    for (const one of [traps[1], third]) one?.release();
+    await waitFor(
+      "all to be let go",
+      () => ![traps[1], third].some((one) => reader.isHanging(one?.path ?? "")),
+    );
+    expect(reader.read(file, 3).toString()).toBe("abc");
+  });
+
+  test("no descriptor is left behind, whatever became of the reading", async () => {
+    const reader = make({ readMs: 200, mostHung: 2 });
+    reader.read(file, 3);
+    const held = trap("d");
+    const before = openFiles();
+    for (const one of [file, folder, path.join(folder, "none"), held.path]) reader.read(one, 3);
+    held.release();
+    await waitFor("it to be let go", () => !reader.isHanging(held.path));
+    // What releases a trap may stay open.
+    await waitFor("all to be closed", () => openFiles() <= before + 1);
+  });
 });
 
-test("one that hangs is given up, others are read, and those who hang are few and are used again", async () => {
-  const guarded = createGuardedReader(200, 2);
-  reader = guarded;
-  const fifos = [makeFifo("a"), makeFifo("b")];
-  expect(fifos.map((fifo) => guarded.read(fifo, 10))).toEqual(["late", "late"]);
-  expect(guarded.read(file, 3)).toBe("busy");
-  release(fifos[0] ?? "");
-  await waitFor("it to be let go", () => guarded.read(file, 3).toString() === "abc");
-  const third = makeFifo("c");
-  expect(guarded.read(third, 10)).toBe("late");
-  expect(guarded.read(file, 3)).toBe("busy");
-  // Node waits at its end for its threads.
-  for (const fifo of [...fifos, third]) release(fifo);
-  await waitFor("all to be let go", () => guarded.read(file, 3).toString() === "abc");
+function openFiles(): number {
+  const fds = readdirSync("/proc/self/fd");
+  return fds.length;
+}
+
+test("a thread of Node's that has nothing to do is ended, and another is started when it is needed", async () => {
+  const threads = () => readdirSync("/proc/self/task").length;
+  const before = threads();
+  const reader = createThreadReader({ readMs: 10_000, mostHung: 1, idleMs: 100 });
+  expect(reader.read(file, 3).toString()).toBe("abc");
+  expect(threads()).toBeGreaterThan(before);
+  await waitFor("its end", () => threads() <= before);
+  expect(reader.read(file, 3).toString()).toBe("abc");
+  reader.close();
 });
 
-test("several are read in one wait, each with its own content or failure", () => {
-  const guarded = createGuardedReader(10_000);
-  reader = guarded;
-  const [none, small] = [path.join(folder, "none"), path.join(folder, "small")];
-  writeFileSync(small, "small");
-  expect(guarded.readAll([small, none, folder, file, small], 8)).toEqual([
-    Buffer.from("small"),
-    "gone",
-    "unreadable",
-    Buffer.from("abcabcab"),
-    Buffer.from("small"),
-  ]);
-  expect(guarded.read(small, 100).toString()).toBe("small");
-});
-
-test("of too many the first are read", () => {
-  const guarded = createGuardedReader(10_000);
-  reader = guarded;
-  // Eight times 8 KiB is all the room that there is, and paths have as little.
-  expect(guarded.readAll(Array(20).fill(file), 8_192)).toHaveLength(8);
-  expect(guarded.readAll(Array(1_000).fill("/proc/1/comm"), 16)).toHaveLength(128);
-  const long = `/proc/1/${"./".repeat(1_000)}comm`;
-  expect(guarded.readAll(Array(4).fill(long), 16)).toHaveLength(2);
-});
-
-test("one among several that hangs ends them, and what came before it is there", async () => {
-  const guarded = createGuardedReader(200, 1);
-  reader = guarded;
-  const fifo = makeFifo("d");
-  expect(guarded.readAll([file, fifo, file], 3)).toEqual([Buffer.from("abc"), "late"]);
-  expect([file, fifo].map(guarded.isHanging)).toEqual([false, true]);
-  expect(guarded.readAll([file], 3)).toEqual(["busy"]);
-  release(fifo);
-  await waitFor("it to be let go", () => !guarded.isHanging(fifo));
-  await waitFor("its thread to be used again", () => guarded.readAll([file], 3)[0]?.toString() === "abc");
+test("a slot holds one read at a time, of no more than it has room for", () => {
+  const slot = syscalls.aio?.createSlot(8);
+  const fd = openSync(file, "r");
+  expect(() => slot?.begin(fd, 0, 9)).toThrow("9 bytes do not fit into 8");
+  expect(slot?.begin(fd, 1, 8)).toBe(0);
+  expect(slot?.wait(10_000)).toBe(8);
+  expect(slot?.bytes.toString()).toBe("bcabcabc");
+  closeSync(fd);
+  expect(slot?.begin(fd, 0, 8)).toBe(0);
+  expect(slot?.wait(10_000)).toBe(-os.constants.errno.EBADF);
+  const { path: held, release } = hangInReading("slot");
+  const hanging = openSync(held, "r");
+  expect(slot?.begin(hanging, 0, 8)).toBe(0);
+  expect(slot?.wait(1)).toBeUndefined();
+  expect(() => slot?.begin(hanging, 0, 8)).toThrow("a read is under way");
+  release();
+  expect(slot?.wait(10_000)).toBe(7);
+  closeSync(hanging);
 });

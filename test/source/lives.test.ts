@@ -39,8 +39,7 @@ function makeLives() {
         state.reads++;
         return state.title === null ? "late" : Buffer.from(`${state.title}\0`);
       },
-      isHanging: () => state.isHanging,
-      endScan: () => {},
+      isHanging: (one) => state.isHanging && one === path.join(root, String(pid), "cmdline"),
     },
     problems: () => problems,
     rereadEvery,
@@ -121,7 +120,6 @@ test("one that hangs still is not tried, and does not rest until it is read", ()
   }
   expect(state.reads).toBe(1);
   Object.assign(state, { title: "two", isHanging: false });
-  expect(lives.needsCommand(pid, 100)).toBe(true);
   expect(lives.update(seen, 100).command).toEqual(["two"]);
 });
 
@@ -164,22 +162,4 @@ test("one whose cgroup is not known never rests", () => {
   rmSync(path.join(root, String(pid), "cgroup"));
   for (const scan of [1, 2]) lives.update(seen, scan);
   expect(restOf(lives.update(seen, 3))).toBe(rests.none);
-});
-
-test("whose command line a scan will read is told before it is updated", () => {
-  const { state, lives } = makeLives();
-  expect(lives.needsCommand(pid, 1)).toBe(true);
-  lives.update(seen, 1);
-  expect(lives.needsCommand(pid, 2)).toBe(true);
-  lives.update(seen, 2);
-  expect(lives.needsCommand(pid, 3)).toBe(false);
-  // Not at its turn, either, unless it has run since.
-  expect(lives.needsCommand(pid, due(1))).toBe(false);
-  lives.update(seen, due(1) - 1);
-  expect(lives.needsCommand(pid, due(1))).toBe(true);
-  // One that hung is left alone for a while, and nobody unknown is asked on the off chance meanwhile.
-  state.title = null;
-  lives.update(seen, due(1));
-  expect(lives.needsCommand(pid, due(1))).toBe(false);
-  expect(lives.needsCommand(pid + 1, due(1))).toBe(false);
 });

@@ -6,7 +6,8 @@ import type { CgroupTexts } from "../cgroupfs/cgroup-texts.ts";
 import { createColumnStore, haveSameLives } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
-import { createGuardedReader, type GuardedReader } from "../procfs/guarded-reader.ts";
+import { createCommandReader } from "../procfs/aio-reader.ts";
+import type { GuardedReader } from "../procfs/guarded-reader.ts";
 import { createRowReader, type RowScan } from "../procfs/procfs-source.ts";
 import type { Btf } from "./btf.ts";
 import { createHiddenFinder } from "./hidden-processes.ts";
@@ -42,7 +43,7 @@ export interface BpfParts {
  * @throws AgentError `unavailable` when the kernel or the rights do not allow it
  */
 export function createBpfSource(parts: BpfParts): ProcessSource {
-  const { btf, syscalls, root, units, cgroups, commands = createGuardedReader() } = parts;
+  const { btf, syscalls, root, units, cgroups, commands = createCommandReader(syscalls) } = parts;
   const passes = loadTaskPasses(btf, syscalls, parts.threads);
   const records = createTaskRecords();
   // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
@@ -93,7 +94,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
           const record = records.at(index);
           if (records.isSummed(record)) {
             written.push(columns.length);
-            filesRead += rows.write(index, scan);
+            filesRead += rows.write(record, scan);
           } else readHidden(pid);
         }
         index += Math.max(1, kept);

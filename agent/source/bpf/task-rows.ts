@@ -2,7 +2,6 @@ import type { FileCalls } from "../../file-calls.ts";
 import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
 import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
 import { createProblems } from "../problems.ts";
-import { createCommandLines } from "../procfs/command-lines.ts";
 import { createFileReader } from "../procfs/files.ts";
 import type { GuardedReader } from "../procfs/guarded-reader.ts";
 import { createLives, createSighting, type Life, restOf, rests } from "../procfs/lives.ts";
@@ -19,11 +18,8 @@ const leastRows = 1024;
 
 /** Turns the iterator's records into rows. */
 export interface TaskRows {
-  /**
-   * Adds the row of a process whose threads are summed; to be called by ascending index.
-   * @returns how many files of /proc were read for it: those of a process that is new, as a rule none
-   */
-  write(index: number, scan: RowScan): number;
+  /** @returns how many files of /proc were read for it: those of a process that is new, as a rule none */
+  write(record: number, scan: RowScan): number;
   /**
    * Adds the rows of processes whose records are as they were in the scan before, up to the first one that has to be written:
    * the table before does not have it in the same place, or its title may have changed.
@@ -52,7 +48,7 @@ export function createTaskRows(
   const lives = createLives({
     root: parts.root,
     reader: createFileReader(undefined, parts.calls),
-    commands: createCommandLines(parts.root, parts.commands, (most) => upcoming(most)),
+    commands: parts.commands,
     problems: () => problems,
     // Only titles can change unseen here: cgroups have a key.
     rereadEvery: 300,
@@ -67,30 +63,13 @@ export function createTaskRows(
   /** PIDs of the rows that this scan kept. */
   let kept = new Int32Array(0);
   let keptCount = 0;
-  /** Which record is written, and in which scan. */
-  let current = 0;
-  let number = 0;
-  const upcoming = (most: number): readonly number[] => {
-    const { pids, same } = records;
-    const found: number[] = [];
-    for (let index = current + 1; index < records.count() && found.length < most; index++) {
-      const pid = pids[index] ?? 0;
-      if (same[index] === 1 && !lives.isTurn(pid, number)) continue;
-      if (mayHang(records.at(index), records) || !lives.needsCommand(pid, number)) continue;
-      found.push(pid);
-    }
-    return found;
-  };
   const noteRest = (row: number, rest: number): void => {
     if (row >= restByRow.length) restByRow = enlarge(restByRow, new Uint8Array(2 * row + leastRows));
     restByRow[row] = rest;
   };
   return {
-    write: (index, scan) => {
+    write: (record, scan) => {
       problems = scan.problems;
-      current = index;
-      number = scan.number;
-      const record = records.at(index);
       const { columns } = scan;
       const { figure, bytes } = records;
       unifiedId = figure(record + words.defaultCgroup);
@@ -144,13 +123,6 @@ export function createTaskRows(
       keptCount = 0;
     },
   };
-}
-
-/** Its command line is not read ahead: it has none, or its memory may be held. */
-function mayHang(record: number, { figure }: TaskRecords): boolean {
-  const state = stateLetter(figure(record + words.state), figure(record + words.exitState));
-  const isKernel = (figure(record + words.flags) & kernelThreadFlag) !== 0;
-  return isKernel || state === "D".charCodeAt(0) || state === "Z".charCodeAt(0);
 }
 
 function writeFacts(row: number, life: Life, { columns }: RowScan): void {

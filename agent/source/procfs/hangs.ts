@@ -7,8 +7,6 @@ export interface Hangs {
   mayRead(holder: string, scan: number): boolean;
   /** The command line of `pid`, which is one of the holder's, has just hung. */
   note(holder: string, pid: number, scan: number): void;
-  /** Whether there is any that may not be read. */
-  isAny(scan: number): boolean;
   /** Forgets those that have not hung for long. */
   sweep(scan: number): void;
 }
@@ -35,10 +33,6 @@ export function createHangs(isHanging: (pid: number) => boolean, mostPause: numb
       const before = byHolder.get(holder);
       const pause = before === undefined ? 1 : Math.min(2 * before.pause, mostPause);
       byHolder.set(holder, { pid, since, pause });
-    },
-    isAny: (scan) => {
-      for (const hang of byHolder.values()) if (!isOver(hang, scan)) return true;
-      return false;
     },
     sweep: (scan) => {
       for (const [holder, hang] of byHolder)

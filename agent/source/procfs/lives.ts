@@ -1,12 +1,14 @@
 import { kernelThreadFlag } from "../../model.ts";
 import type { ProblemCollector } from "../problems.ts";
-import type { CommandLines } from "./command-lines.ts";
 import type { FileReader, ReadFailure } from "./files.ts";
+import type { GuardedReader } from "./guarded-reader.ts";
 import { createHangs } from "./hangs.ts";
 import { openFilesLimit } from "./limits.ts";
 import { createSharedTexts } from "./shared-texts.ts";
 import { parseStatus } from "./status.ts";
 
+/** How much of a command line is kept: a container's processes could fill the agent's memory with long ones. */
+const maxCommandBytes = 8 * 1024;
 /** One container can make one reader hang, not one for each of its processes. */
 const containerOf = /[0-9a-f]{64}/;
 /** PF_EXITING of include/linux/sched.h */
@@ -75,7 +77,7 @@ export function createSighting(): { -readonly [K in keyof Sighting]: Sighting[K]
 export interface LivesParts {
   readonly root: string;
   readonly reader: FileReader;
-  readonly commands: CommandLines;
+  readonly commands: Pick<GuardedReader, "read" | "isHanging">;
   readonly problems: () => ProblemCollector;
   /** After so many scans what can change unseen is read again: titles, and cgroups without a key. */
   readonly rereadEvery: number;
@@ -91,8 +93,6 @@ export interface Lives {
   update(sighting: Sighting, scan: number): Life;
   /** Whether this scan is the process's turn: what can change unseen is read again. */
   isTurn(pid: number, scan: number): boolean;
-  /** Whether its command line will be read when it is updated in this scan, as far as can be told before. */
-  needsCommand(pid: number, scan: number): boolean;
   /** How many files have been read so far. */
   readonly filesRead: number;
   /**
@@ -133,13 +133,14 @@ export function createLives(parts: LivesParts): Lives {
     const length = read(pid, name);
     return typeof length === "number" ? reader.bytes.toString("utf8", 0, length) : report(length, name);
   };
-  const hangs = createHangs(parts.commands.isHanging, parts.rereadEvery);
+  const commandPath = (pid: number): string => `${root}/${pid}/cmdline`;
+  const hangs = createHangs((pid) => parts.commands.isHanging(commandPath(pid)), parts.rereadEvery);
   const readCommand = (life: RememberedLife, pid: number): readonly string[] | null => {
     const holder = holderOf(life, pid);
     life.owesCommand = true;
     if (!hangs.mayRead(holder, life.lastScan)) return null;
     filesRead++;
-    const bytes = parts.commands.read(pid);
+    const bytes = parts.commands.read(commandPath(pid), maxCommandBytes);
     if (bytes === "late" || bytes === "busy") {
       if (bytes === "late") hangs.note(holder, pid, life.lastScan);
       problems().add(
@@ -195,19 +196,11 @@ export function createLives(parts: LivesParts): Lives {
     }
     if (parts.needsLimits) life.openFilesLimit = openFilesLimit(readText(pid, "limits") ?? "");
   };
-  const needsCommand = (pid: number, scan: number): boolean => {
-    const life = byPid.get(pid);
-    // Of one that is not known it is not known, either, whose hanging it would share.
-    if (life === undefined) return !hangs.isAny(scan);
-    const isDue = life.sightings < 2 || life.owesCommand || (life.hasRun && isTurn(pid, scan));
-    return isDue && hangs.mayRead(holderOf(life, pid), scan);
-  };
   const isTurn = (pid: number, scan: number): boolean => (scan + pid) % parts.rereadEvery === 0;
   /** In this scan. */
   let updated = 0;
   return {
     isTurn,
-    needsCommand,
     get filesRead() {
       return filesRead;
     },
@@ -238,7 +231,6 @@ export function createLives(parts: LivesParts): Lives {
     },
     sweep: (scan, rested = noPids) => {
       hangs.sweep(scan);
-      parts.commands.endScan();
       const isAnyGone = byPid.size !== updated + rested.length;
       updated = 0;
       if (isAnyGone) {

@@ -2,13 +2,13 @@ import { readlinkSync } from "node:fs";
 import type { ResourceLimit } from "../../api.ts";
 import { AgentError } from "../../errors.ts";
 import { createFileReader, failureOf } from "./files.ts";
-import { createGuardedReader } from "./guarded-reader.ts";
 import { insideId, parseIdMap } from "./id-map.ts";
 import { parseLimits } from "./limits.ts";
 import { type Privileges, parsePrivileges } from "./privileges.ts";
 import { parseStat } from "./stat.ts";
 import { parseStatus } from "./status.ts";
 import { parseStrings } from "./strings.ts";
+import { createThreadReader } from "./thread-reader.ts";
 
 /** Ids as the process's own user namespace numbers them. */
 export interface InsideIds {
@@ -55,7 +55,7 @@ export type LinkName =
 /** Arguments and environment of a process together are below this (ARG_MAX, execve(2)). */
 const maxBytes = 8 << 20;
 
-export function createProcessFiles(procRoot: string, guarded = createGuardedReader()): ProcessFiles {
+export function createProcessFiles(procRoot: string, guarded = createThreadReader()): ProcessFiles {
   const read = (pid: number, name: string): Buffer | undefined => {
     const path = `${procRoot}/${pid}/${name}`;
     const files = createFileReader(maxBytes);

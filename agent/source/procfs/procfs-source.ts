@@ -6,15 +6,15 @@ import { type KernelUnits, kernelThreadFlag, type ProcessTable } from "../../mod
 import { type ColumnWriter, createColumnStore, haveSameLives } from "../columns.ts";
 import { createProblems, type ProblemCollector } from "../problems.ts";
 import type { ProcessSource, Scan } from "../process-source.ts";
-import { createCommandLines } from "./command-lines.ts";
 import { createFileReader, type FileReader } from "./files.ts";
-import { createGuardedReader, type GuardedReader } from "./guarded-reader.ts";
+import type { GuardedReader } from "./guarded-reader.ts";
 import { parseIo } from "./io.ts";
 import { createLives, createSighting, type Life, type Lives, restOf, rests, type Sighting } from "./lives.ts";
 import { createOpenFilesCounter } from "./open-files.ts";
 import { createRestingRows } from "./resting-rows.ts";
 import { parseStat, type Stat } from "./stat.ts";
 import { parseStatus, type Status } from "./status.ts";
+import { createThreadReader } from "./thread-reader.ts";
 
 /** Processes between two yields to the event loop: at 20–80 µs each a block of some milliseconds; of those kept, eight are as one. */
 const chunk = 64;
@@ -57,7 +57,7 @@ export interface RowScan {
 export function createProcfsSource({
   root,
   units,
-  commands = createGuardedReader(),
+  commands = createThreadReader(),
   calls = nodeFileCalls,
 }: ProcfsParts): ProcessSource {
   const rows = createRowReader({ root, units, commands, calls });
@@ -114,7 +114,7 @@ export function createRowReader(parts: Required<ProcfsParts>): RowReader {
   const lives = createLives({
     root: parts.root,
     reader,
-    commands: createCommandLines(parts.root, parts.commands),
+    commands: parts.commands,
     problems: () => problems,
     rereadEvery: 60,
     needsLimits: true,
