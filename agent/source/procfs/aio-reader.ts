@@ -43,6 +43,11 @@ export function createAioReader(
       idle = slot;
     }
   };
+  const isHanging = (path: string): boolean => {
+    reclaim();
+    for (const one of hung.values()) if (one.path === path) return true;
+    return false;
+  };
   const readChunk = (slot: AioSlot, file: Hung, offset: number, room: number): Guarded => {
     // Refused: no thread can be had just now.
     if (slot.begin(file.fd, offset, room) < 0) return "busy";
@@ -56,7 +61,7 @@ export function createAioReader(
   };
   return {
     read: (path, maxBytes) => {
-      reclaim();
+      if (isHanging(path)) return "late";
       if (idle === undefined && hung.size >= limits.mostHung) return "busy";
       const fd = files.open(path);
       if (fd < 0) return failureOfErrno(fd);
@@ -66,10 +71,7 @@ export function createAioReader(
       if (content !== "late") files.close(fd);
       return content;
     },
-    isHanging: (path) => {
-      reclaim();
-      return [...hung.values()].some((one) => one.path === path);
-    },
+    isHanging,
     // Those that hang keep what they need.
     close: () => {},
   };

@@ -7,8 +7,8 @@ import type { ReadFailure } from "./files.ts";
  */
 export interface GuardedReader {
   /**
-   * Copies are given, cut at `maxBytes`. `late`: it hangs, and its thread is left with it; `busy`: so many threads hang
-   * that it was not tried.
+   * Copies are given, cut at `maxBytes`. `late`: it hangs, and its thread is left with it, which is told at once
+   * when it is asked for again; `busy`: so many threads hang that it was not tried.
    */
   read(path: string, maxBytes: number): Guarded;
   /** Whether a thread still hangs in it. */

@@ -78,6 +78,11 @@ export function createThreadReader(
       else end(thread);
     }
   };
+  const isHanging = (path: string): boolean => {
+    reclaim();
+    for (const held of hung.values()) if (held === path) return true;
+    return false;
+  };
   const ask = (thread: Thread, path: string, offset: number, room: number): Guarded => {
     const { word } = thread;
     word[words.length] = thread.path.write(path, "latin1");
@@ -95,7 +100,7 @@ export function createThreadReader(
   };
   return {
     read: (path, maxBytes) => {
-      reclaim();
+      if (isHanging(path)) return "late";
       if (idle === undefined && hung.size >= limits.mostHung) return "busy";
       clearTimeout(idleTimer);
       const thread = idle ?? startThread();
@@ -103,10 +108,7 @@ export function createThreadReader(
       idleTimer = setTimeout(endIdle, limits.idleMs).unref();
       return readChunks(maxBytes, (offset, room) => ask(thread, path, offset, room));
     },
-    isHanging: (path) => {
-      reclaim();
-      return [...hung.values()].includes(path);
-    },
+    isHanging,
     close: () => {
       for (const thread of hung.keys()) end(thread);
       hung.clear();
