@@ -6,12 +6,12 @@ import { createHostFiles } from "./source/host/host-files.ts";
 import { findHostRoots } from "./source/host/host-roots.ts";
 import { createUnameReader, createZoneReader } from "./source/host/identity.ts";
 import { createSpaceReader } from "./source/host/space-reader.ts";
-import { startSpaceWorker } from "./source/host/space-worker.ts";
 import { parseTimex, timexBytes } from "./source/host/timex.ts";
 
 /** A file system that does not answer within this is taken for dead until it does. */
 const spaceLimitMs = 1000;
-const mostStuckMounts = 4;
+/** Of the pool's threads, see main.ts. */
+const mostStuckMounts = 6;
 
 /** What the collectors of `node_*` read by. */
 export function assembleNodeHost(config: Config, { units, syscalls, monotonicMs }: CollectorHost): NodeHost {
@@ -22,11 +22,7 @@ export function assembleNodeHost(config: Config, { units, syscalls, monotonicMs 
   const bytes = Buffer.alloc(timexBytes);
   return {
     files,
-    space: createSpaceReader({
-      start: startSpaceWorker,
-      limitMs: spaceLimitMs,
-      mostStuck: mostStuckMounts,
-    }),
+    space: createSpaceReader({ limitMs: spaceLimitMs, mostStuck: mostStuckMounts }),
     readClock:
       syscalls &&
       (() => {

@@ -35,7 +35,12 @@ function defaultHost(): string {
 }
 
 /** Only the agent needs its libraries: the other commands answer in a third of the time without them. */
-const loadAgent = () => import("./run-agent.ts");
+const loadAgent = () => {
+  // Four as by itself, and eight that may hang in asking for dead mounts (assemble-node-host.ts, file-system-sizes.ts): they
+  // take no memory before they work.
+  process.env.UV_THREADPOOL_SIZE ??= "12";
+  return import("./run-agent.ts");
+};
 
 /**
  * A scan leaves some hundred kilobytes to the old generation, and V8 would mark everything anew for each 8 MB of those, or

@@ -1,4 +1,15 @@
-import type { Space, SpaceWorker } from "./space-worker.ts";
+import { statfs } from "node:fs/promises";
+import { systemCode } from "../../errors.ts";
+
+/** Room of a file system (statfs(2)). */
+export interface Space {
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  /** Without what is kept for root. */
+  readonly availableBytes: number;
+  readonly files: number;
+  readonly freeFiles: number;
+}
 
 /** `failed`: the kernel gave an error; `stuck`: no answer in time, now or at an earlier reading. */
 export type SpaceAnswer = Space | "failed" | "stuck";
@@ -12,42 +23,54 @@ export interface SpaceReader {
 }
 
 export interface SpaceReaderParts {
-  readonly start: () => SpaceWorker;
   readonly limitMs: number;
-  /** So many may be stuck, each holding a worker; then the others count as stuck until one of them answers. */
+  /**
+   * So many may be stuck, each holding a thread of the pool that Node uses for files: then the others count as stuck until
+   * one of them answers.
+   */
   readonly mostStuck: number;
+  readonly ask?: (path: string) => Promise<Space>;
 }
 
-/** A thread that has not begun by then is taken for stuck, too. */
-const startLimitMs = 10_000;
-
-/** A dead network mount blocks who asks for it: its worker stays with it, and another one goes on. */
-export function createSpaceReader({ start, limitMs, mostStuck }: SpaceReaderParts): SpaceReader {
-  const free: SpaceWorker[] = [];
+/** A dead network mount blocks who asks for it: its thread stays with it, and another one goes on. */
+export function createSpaceReader({ limitMs, mostStuck, ask = askKernel }: SpaceReaderParts): SpaceReader {
   const stuck = new Set<string>();
   return {
     read: (path) => {
-      if (stuck.has(path)) return Promise.resolve("stuck");
-      if (free.length === 0 && stuck.size >= mostStuck) return Promise.resolve("stuck");
-      const worker = free.pop() ?? start();
-      return new Promise((resolve) => {
-        const giveUp = (): void => {
+      if (stuck.has(path) || stuck.size >= mostStuck) return Promise.resolve("stuck");
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
           stuck.add(path);
           resolve("stuck");
-        };
-        let timer = setTimeout(giveUp, Math.max(startLimitMs, limitMs));
-        const answer = (space: Space | undefined): void => {
+        }, limitMs);
+        const end = (): void => {
           clearTimeout(timer);
           stuck.delete(path);
-          if (free.length === 0) free.push(worker);
-          else worker.close();
-          resolve(space ?? "failed");
         };
-        worker.ask(path, answer, () => {
-          clearTimeout(timer);
-          if (!stuck.has(path)) timer = setTimeout(giveUp, limitMs);
-        });
+        ask(path).then(
+          (space) => {
+            end();
+            resolve(space);
+          },
+          (error) => {
+            end();
+            if (systemCode(error) === undefined) reject(error);
+            else resolve("failed");
+          },
+        );
       });
     },
+  };
+}
+
+/** Blocks times their size can be beyond 2^53, hence `bigint`. */
+async function askKernel(path: string): Promise<Space> {
+  const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path, { bigint: true });
+  return {
+    sizeBytes: Number(bsize * blocks),
+    freeBytes: Number(bsize * bfree),
+    availableBytes: Number(bsize * bavail),
+    files: Number(files),
+    freeFiles: Number(ffree),
   };
 }

@@ -18,7 +18,7 @@ export interface FileSystemSizes {
   read(folders: readonly string[]): Promise<ReadonlyMap<string, FileSystemSize>>;
 }
 
-/** A call that hangs holds one of the four threads of Node's pool: this many may, then nothing more is asked. */
+/** A call that hangs holds one of the threads of Node's pool: this many may, then nothing more is asked. */
 const mostHanging = 2;
 
 /** @param limitMs longest wait for all of them */

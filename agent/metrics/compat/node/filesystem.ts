@@ -1,6 +1,5 @@
 import { type Mount, parseMounts } from "../../../source/host/mounts.ts";
-import type { SpaceAnswer } from "../../../source/host/space-reader.ts";
-import type { Space } from "../../../source/host/space-worker.ts";
+import type { Space, SpaceAnswer } from "../../../source/host/space-reader.ts";
 import type { Family } from "../../families.ts";
 import type { Collector } from "../../samples.ts";
 import { gauge, type NodeHost, nodeCollector, series } from "./node-host.ts";
