@@ -11,6 +11,14 @@ const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const scratch = mkdtempSync(path.join(os.tmpdir(), "pidward-test-"));
 const results = path.join(scratch, "results.json");
 const parts = installParts();
+/**
+ * TERM is sent once: an engine ends its containers by it, which takes ten seconds where they do not care, and leaves them
+ * all behind when it comes three times.
+ */
+const endings = [
+  ["SIGTERM", 30_000],
+  ["SIGKILL", 5_000],
+];
 
 const jest = spawn(
   process.execPath,
@@ -40,9 +48,10 @@ async function endLeftovers() {
   for (const line of readFileSync(noted, "utf8").trim().split("\n").reverse()) {
     const [pid, startTicks] = line.split(" ").map(Number);
     const isSame = () => startTicksOf(pid) === startTicks;
-    for (let tries = 0; isSame() && tries < 100; tries++) {
-      process.kill(pid, tries < 50 ? "SIGTERM" : "SIGKILL");
-      await new Promise((resolve) => setTimeout(resolve, 200));
+    for (const [signal, limitMs] of endings) {
+      if (isSame()) process.kill(pid, signal);
+      for (const end = Date.now() + limitMs; isSame() && Date.now() < end; )
+        await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 }
