@@ -97,7 +97,7 @@ export interface Lives {
   readonly filesRead: number;
   /**
    * Forgets those that this scan did not see.
-   * @param rested PIDs of those that it saw and did not update, as `rests` allows
+   * @param rested PIDs of those that it saw and did not update, as `rests` allows; ascending
    */
   sweep(scan: number, rested?: Int32Array): void;
 }
@@ -234,12 +234,24 @@ export function createLives(parts: LivesParts): Lives {
       const isAnyGone = byPid.size !== updated + rested.length;
       updated = 0;
       if (isAnyGone) {
-        const stayed = new Set(rested);
-        for (const [pid, life] of byPid) if (life.lastScan !== scan && !stayed.has(pid)) byPid.delete(pid);
+        for (const [pid, life] of byPid)
+          if (life.lastScan !== scan && !includesSorted(rested, pid)) byPid.delete(pid);
       }
       texts.sweep(byPid);
     },
   };
+}
+
+/** A Set of thousands, made at each scan in which something ended, would be a good part of it. */
+function includesSorted(ascending: Int32Array, value: number): boolean {
+  let from = 0;
+  let end = ascending.length;
+  while (from < end) {
+    const middle = (from + end) >> 1;
+    if ((ascending[middle] ?? 0) < value) from = middle + 1;
+    else end = middle;
+  }
+  return ascending[from] === value;
 }
 
 function holderOf(life: Life, pid: number): string {
