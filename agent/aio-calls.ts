@@ -1,4 +1,5 @@
 import os from "node:os";
+import type { NativeFunction } from "./file-calls.ts";
 
 /**
  * Reads that can be given up: aio(7), whose threads are the C library's own and take no memory to speak of (one of Node's
@@ -22,9 +23,6 @@ export interface AioSlot {
   readonly wait: (limitMs: number) => number | undefined;
 }
 
-/** A function of the C library. */
-type NativeFunction = (...values: (number | ArrayBuffer | null)[]) => number;
-
 /**
  * struct aiocb as both glibc and musl have it on 64 bits, of 168 bytes: int aio_fildes, int aio_lio_opcode,
  * int aio_reqprio, void *aio_buf (16), size_t aio_nbytes (24), struct sigevent (32; its int sigev_notify at 44), the
@@ -42,25 +40,20 @@ const underWay = new Set<AioSlot>();
 /**
  * @param bind makes a function of its name and its C types; @param errno gives that of the last call
  * @param addressOf where memory is, which must stay there as long as it is referred to
- * @returns undefined where the C library lacks one (glibc before 2.34 has them in a library of their own)
+ * @throws Error of `bind` where the C library lacks one (glibc before 2.34 has them in a library of their own)
  */
 export function bindAioCalls(
   bind: (name: string, result: string, parameters: string[]) => NativeFunction,
   errno: () => number,
   addressOf: (memory: ArrayBuffer) => bigint,
-): AioCalls | undefined {
-  try {
-    const calls: NativeCalls = {
-      read: bind("aio_read", "int", ["void *"]),
-      suspend: bind("aio_suspend", "int", ["void *", "int", "void *"]),
-      error: bind("aio_error", "int", ["void *"]),
-      result: bind("aio_return", "long", ["void *"]),
-    };
-    return { createSlot: (bytes) => createSlot(bytes, calls, errno, addressOf) };
-  } catch {
-    // A symbol that is not there.
-    return undefined;
-  }
+): AioCalls {
+  const calls: NativeCalls = {
+    read: bind("aio_read", "int", ["void *"]),
+    suspend: bind("aio_suspend", "int", ["void *", "int", "void *"]),
+    error: bind("aio_error", "int", ["void *"]),
+    result: bind("aio_return", "long", ["void *"]),
+  };
+  return { createSlot: (bytes) => createSlot(bytes, calls, errno, addressOf) };
 }
 
 type NativeCalls = Readonly<Record<"read" | "suspend" | "error" | "result", NativeFunction>>;

@@ -43,7 +43,7 @@ const statxBytes = 256;
 const statxSizeAt = 40;
 
 /** A function of the C library. */
-type NativeFunction = (...values: (number | string | Uint8Array | ArrayBuffer)[]) => number;
+export type NativeFunction = (...values: (number | string | Uint8Array | ArrayBuffer)[]) => number;
 
 /**
  * The C library's own functions, a third of a microsecond each.

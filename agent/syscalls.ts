@@ -197,10 +197,12 @@ export async function loadSyscalls(): Promise<Syscalls> {
     const recvmmsg = libc.func("recvmmsg", "int", ["int", "void *", "uint", "int", "void *"]);
     return {
       files: bindFileCalls((...symbol) => libc.func(...symbol), koffi.errno) ?? nodeFileCalls,
-      aio: bindAioCalls(
-        (...symbol) => libc.func(...symbol),
-        koffi.errno,
-        (memory) => BigInt(koffi.address(memory)),
+      aio: optional(() =>
+        bindAioCalls(
+          (...symbol) => libc.func(...symbol),
+          koffi.errno,
+          (memory) => BigInt(koffi.address(memory)),
+        ),
       ),
       mallopt: mallopt && ((parameter, value) => mallopt(parameter, value) === 1),
       openPidfd: (pid) => {

@@ -29,7 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "netlink-batch": [],
   errno: [],
   "file-calls": [],
-  "aio-calls": [],
+  "aio-calls": ["file-calls"],
   syscalls: ["aio-calls", "errno", "errors", "file-calls", "netlink-batch"],
   "namespace-calls": ["errno", "errors"],
   malloc: ["syscalls"],

@@ -1,13 +1,13 @@
-import type { AioCalls, AioSlot } from "../../aio-calls.ts";
+import type { AioCalls } from "../../aio-calls.ts";
 import type { FileCalls } from "../../file-calls.ts";
 import type { Syscalls } from "../../syscalls.ts";
 import { failureOfErrno } from "./files.ts";
 import {
   chunkBytes,
-  type Guarded,
+  createGuardedReader,
   type GuardedReader,
+  type Hand,
   mostHung,
-  readChunks,
   readLimitMs,
 } from "./guarded-reader.ts";
 import { createThreadReader } from "./thread-reader.ts";
@@ -15,12 +15,6 @@ import { createThreadReader } from "./thread-reader.ts";
 /** The cheapest that can be had for command lines. */
 export function createCommandReader(syscalls?: Pick<Syscalls, "aio" | "files">): GuardedReader {
   return syscalls?.aio === undefined ? createThreadReader() : createAioReader(syscalls.files, syscalls.aio);
-}
-
-/** A read that hangs. */
-interface Hung {
-  readonly path: string;
-  readonly fd: number;
 }
 
 /**
@@ -33,46 +27,34 @@ export function createAioReader(
   aio: AioCalls,
   limits = { readMs: readLimitMs, mostHung },
 ): GuardedReader {
-  let idle: AioSlot | undefined;
-  const hung = new Map<AioSlot, Hung>();
-  const reclaim = (): void => {
-    for (const [slot, { fd }] of hung) {
-      if (slot.wait(0) === undefined) continue;
-      files.close(fd);
-      hung.delete(slot);
-      idle = slot;
-    }
-  };
-  const isHanging = (path: string): boolean => {
-    reclaim();
-    for (const one of hung.values()) if (one.path === path) return true;
-    return false;
-  };
-  const readChunk = (slot: AioSlot, file: Hung, offset: number, room: number): Guarded => {
-    // Refused: no thread can be had just now.
-    if (slot.begin(file.fd, offset, room) < 0) return "busy";
-    const length = slot.wait(limits.readMs);
-    if (length === undefined) {
-      hung.set(slot, file);
-      idle = undefined;
-      return "late";
-    }
-    return length < 0 ? failureOfErrno(length) : Buffer.from(slot.bytes.subarray(0, length));
-  };
+  return createGuardedReader(() => createHand(files, aio, limits.readMs), limits);
+}
+
+function createHand(files: Pick<FileCalls, "open" | "close">, aio: AioCalls, limitMs: number): Hand {
+  const slot = aio.createSlot(chunkBytes);
+  /** Of the file in which it hangs. */
+  let held = -1;
   return {
-    read: (path, maxBytes) => {
-      if (isHanging(path)) return "late";
-      if (idle === undefined && hung.size >= limits.mostHung) return "busy";
+    read: (path, offset, room) => {
       const fd = files.open(path);
       if (fd < 0) return failureOfErrno(fd);
-      const slot = idle ?? aio.createSlot(chunkBytes);
-      idle = slot;
-      const content = readChunks(maxBytes, (offset, room) => readChunk(slot, { path, fd }, offset, room));
-      if (content !== "late") files.close(fd);
-      return content;
+      // Refused: no thread can be had just now.
+      const isBegun = slot.begin(fd, offset, room) === 0;
+      const length = isBegun ? slot.wait(limitMs) : 0;
+      if (length === undefined) {
+        held = fd;
+        return "late";
+      }
+      files.close(fd);
+      if (!isBegun) return "busy";
+      return length < 0 ? failureOfErrno(length) : Buffer.from(slot.bytes.subarray(0, length));
     },
-    isHanging,
-    // Those that hang keep what they need.
-    close: () => {},
+    isDone: () => {
+      if (slot.wait(0) === undefined) return false;
+      files.close(held);
+      return true;
+    },
+    // One that hangs keeps what it needs.
+    end: () => {},
   };
 }

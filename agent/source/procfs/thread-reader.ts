@@ -2,10 +2,10 @@ import { Worker } from "node:worker_threads";
 import { failureOf } from "./files.ts";
 import {
   chunkBytes,
-  type Guarded,
+  createGuardedReader,
   type GuardedReader,
+  type Hand,
   mostHung,
-  readChunks,
   readLimitMs,
 } from "./guarded-reader.ts";
 
@@ -44,80 +44,14 @@ for (;;) {
   if (error !== undefined) word[at.length] = out.write(String(error.code), "latin1");
 }`;
 
-interface Thread {
-  readonly worker: Worker;
-  readonly word: Int32Array;
-  readonly path: Buffer;
-  readonly content: Buffer;
-}
-
 /** Opens and reads by threads of Node's, wherever there is a file: each is started when it is needed. */
 export function createThreadReader(
   limits = { readMs: readLimitMs, mostHung, idleMs: idleLimitMs },
 ): GuardedReader {
-  let idle: Thread | undefined;
-  let idleTimer: NodeJS.Timeout | undefined;
-  /** With the path in which each hangs. */
-  const hung = new Map<Thread, string>();
-  const isDone = ({ word }: Thread): boolean =>
-    Atomics.load(word, words.answered) === Atomics.load(word, words.asked);
-  const end = ({ worker }: Thread): void => {
-    // Its end is not waited for: nothing depends on it.
-    void worker.terminate();
-  };
-  const endIdle = (): void => {
-    clearTimeout(idleTimer);
-    if (idle !== undefined) end(idle);
-    idle = undefined;
-  };
-  const reclaim = (): void => {
-    for (const thread of hung.keys()) {
-      if (!isDone(thread)) continue;
-      hung.delete(thread);
-      if (idle === undefined) idle = thread;
-      else end(thread);
-    }
-  };
-  const isHanging = (path: string): boolean => {
-    reclaim();
-    for (const held of hung.values()) if (held === path) return true;
-    return false;
-  };
-  const ask = (thread: Thread, path: string, offset: number, room: number): Guarded => {
-    const { word } = thread;
-    word[words.length] = thread.path.write(path, "latin1");
-    word[words.offset] = offset;
-    word[words.room] = room;
-    const turn = Atomics.add(word, words.asked, 1);
-    Atomics.notify(word, words.asked);
-    if (Atomics.wait(word, words.answered, turn, limits.readMs) === "timed-out" && !isDone(thread)) {
-      idle = undefined;
-      hung.set(thread, path);
-      return "late";
-    }
-    const content = thread.content.subarray(0, word[words.length]);
-    return word[words.isError] === 0 ? Buffer.from(content) : failureOf({ code: content.toString("latin1") });
-  };
-  return {
-    read: (path, maxBytes) => {
-      if (isHanging(path)) return "late";
-      if (idle === undefined && hung.size >= limits.mostHung) return "busy";
-      clearTimeout(idleTimer);
-      const thread = idle ?? startThread();
-      idle = thread;
-      idleTimer = setTimeout(endIdle, limits.idleMs).unref();
-      return readChunks(maxBytes, (offset, room) => ask(thread, path, offset, room));
-    },
-    isHanging,
-    close: () => {
-      for (const thread of hung.keys()) end(thread);
-      hung.clear();
-      endIdle();
-    },
-  };
+  return createGuardedReader(() => startThread(limits.readMs), limits);
 }
 
-function startThread(): Thread {
+function startThread(limitMs: number): Hand {
   const control = new SharedArrayBuffer(4 * Object.keys(words).length);
   const path = new SharedArrayBuffer(pathBytes);
   const content = new SharedArrayBuffer(chunkBytes);
@@ -134,5 +68,22 @@ function startThread(): Thread {
   });
   worker.unref();
   Atomics.wait(word, words.answered, -1, startLimitMs);
-  return { worker, word, path: Buffer.from(path), content: Buffer.from(content) };
+  const where = Buffer.from(path);
+  const found = Buffer.from(content);
+  const isDone = (): boolean => Atomics.load(word, words.answered) === Atomics.load(word, words.asked);
+  return {
+    read: (file, offset, room) => {
+      word[words.length] = where.write(file, "latin1");
+      word[words.offset] = offset;
+      word[words.room] = room;
+      const turn = Atomics.add(word, words.asked, 1);
+      Atomics.notify(word, words.asked);
+      if (Atomics.wait(word, words.answered, turn, limitMs) === "timed-out" && !isDone()) return "late";
+      const bytes = found.subarray(0, word[words.length]);
+      return word[words.isError] === 0 ? Buffer.from(bytes) : failureOf({ code: bytes.toString("latin1") });
+    },
+    isDone,
+    // Its end is not waited for: nothing depends on it.
+    end: () => void worker.terminate(),
+  };
 }
