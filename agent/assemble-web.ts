@@ -1,31 +1,21 @@
-import type { TLSSocket } from "node:tls";
+import type { ConfiguredWebParts } from "./assemble-configured-web.ts";
 import type { Config } from "./config.ts";
-import { refuseCertificate } from "./http/access/tls-options.ts";
-import { createWebAccess, hasUsers } from "./http/access/web-access.ts";
-import { type LoadedWebConfig, loadWebConfig, watchWebConfig } from "./http/access/web-config-file.ts";
+import { hasUsers } from "./http/access/known-users.ts";
+import type { LoadedWebConfig } from "./http/access/web-config-file.ts";
 import { createReadAccess } from "./http/actor.ts";
 import { createApp } from "./http/app.ts";
-import { createAttachDoor } from "./http/attach.ts";
-import type { AppParts } from "./http/parts.ts";
-import { type Listener, listenTcp, type TcpListener } from "./http/servers.ts";
-import type { Logger } from "./log.ts";
+import { type Listener, listenTcp } from "./http/servers.ts";
 import { isLoopback } from "./loopback.ts";
-
-export interface WebParts {
-  readonly app: AppParts;
-  readonly log: Logger;
-  /** Milliseconds of a clock that never goes back. */
-  readonly monotonicMs: () => number;
-  /** Is told whether the configuration that was read last can be used. */
-  readonly onConfig: (isGood: boolean) => void;
-}
 
 /**
  * The web configuration as it is now; undefined: there is none.
  * @throws AgentError `bad_request` with its file and line
  */
-export function readWebConfig({ webConfigFile }: Config): LoadedWebConfig | undefined {
-  return webConfigFile === undefined ? undefined : loadWebConfig(webConfigFile);
+export async function readWebConfig({ webConfigFile }: Config): Promise<LoadedWebConfig | undefined> {
+  if (webConfigFile === undefined) return undefined;
+  // YAML, its schema and the check of passwords are two megabytes, which only those who have a file pay.
+  const { loadWebConfig } = await import("./http/access/web-config-file.ts");
+  return loadWebConfig(webConfigFile);
 }
 
 /**
@@ -33,65 +23,16 @@ export function readWebConfig({ webConfigFile }: Config): LoadedWebConfig | unde
  * and on SIGHUP.
  * @throws AgentError `unavailable` for the address
  */
-export function listenWeb(
+export async function listenWeb(
   config: Config,
   loaded: LoadedWebConfig | undefined,
-  parts: WebParts,
+  parts: ConfiguredWebParts,
 ): Promise<Listener> {
   const { host, port } = config.webListenAddress;
-  return config.webConfigFile === undefined || loaded === undefined
-    ? listenTcp(createApp(parts.app, createReadAccess()), host, port)
-    : listenByConfig(config, config.webConfigFile, loaded, parts);
-}
-
-async function listenByConfig(
-  { webListenAddress: { host, port } }: Config,
-  file: string,
-  loaded: LoadedWebConfig,
-  { app, log, monotonicMs, onConfig }: WebParts,
-): Promise<Listener> {
-  let listener: TcpListener | undefined;
-  const watch = watchWebConfig(file, loaded, {
-    onLoaded: ({ tls }) => {
-      if (tls !== undefined) listener?.setContext(tls);
-      onConfig(true);
-      log.info("the web configuration was read again", { file });
-    },
-    onFailure: (error) => {
-      onConfig(false);
-      log.error("the web configuration cannot be used; the one before stays", { reason: error.message });
-    },
-  });
-  onConfig(true);
-  const access = createWebAccess(() => watch.current().config, monotonicMs);
-  const door = createAttachDoor(app, access);
-  const { tls, config: web } = loaded;
-  const listening = tls && {
-    context: tls,
-    requestCert: web.tls_server_config?.client_auth_type !== "NoClientCert",
-    refuse: (socket: TLSSocket) => {
-      const policy = watch.current().config.tls_server_config;
-      return policy && refuseCertificate(socket, policy);
-    },
-    log,
-  };
-  try {
-    listener = await listenTcp(createApp(app, access), host, port, door.upgrade, listening);
-  } catch (error) {
-    watch.close();
-    throw error;
-  }
-  const { address, close } = listener;
-  process.on("SIGHUP", watch.reload);
-  return {
-    address: `${tls === undefined ? "" : "https://"}${address}`,
-    close: async (graceMs) => {
-      process.off("SIGHUP", watch.reload);
-      watch.close();
-      await door.close();
-      await close(graceMs);
-    },
-  };
+  if (config.webConfigFile === undefined || loaded === undefined)
+    return listenTcp(createApp(parts.app, createReadAccess()), host, port);
+  const { listenByConfig } = await import("./assemble-configured-web.ts");
+  return listenByConfig(config, config.webConfigFile, loaded, parts);
 }
 
 /** What is open over TCP that should not be, in words. */

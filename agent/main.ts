@@ -1,5 +1,6 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
-// The agent's young objects are few: room for more would only be memory held.
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=1
+// The agent's young objects are few: room for more would only be memory held, as would a heap of the C library for each of V8's
+// threads, which are there before anything of this runs.
 import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";

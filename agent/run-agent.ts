@@ -74,7 +74,7 @@ export async function runAgent(config: Config, log: Logger, version: string): Pr
     const snapshot = await host.scanner.start();
     host.exitWatch.start();
     await reportUnfinished(audit.reportUnfinished, log);
-    const webConfig = readWebConfig(config);
+    const webConfig = await readWebConfig(config);
     introduce(config, host, snapshot, examine(config, webConfig, host, syscallsReason), log, version);
     const web = { app: parts, log, monotonicMs, onConfig: host.own.webConfigRead };
     listeners.push(await listenWeb(config, webConfig, web));
@@ -113,7 +113,7 @@ export async function examineWithoutAgent(
   const host = assembleHost(config, syscalls, log, version);
   try {
     await Promise.all(host.runtimes.map((runtime) => runtime.start()));
-    return examine(config, tryWebConfig(config), host, syscallsReason);
+    return examine(config, await tryWebConfig(config), host, syscallsReason);
   } finally {
     host.source.close();
     host.exitWatch.stop();
@@ -144,9 +144,9 @@ async function trySyscalls(): Promise<{ syscalls: Syscalls | undefined; syscalls
 }
 
 /** The file, or what is wrong with it. */
-function tryWebConfig(config: Config): LoadedWebConfig | AgentError | undefined {
+async function tryWebConfig(config: Config): Promise<LoadedWebConfig | AgentError | undefined> {
   try {
-    return readWebConfig(config);
+    return await readWebConfig(config);
   } catch (error) {
     if (error instanceof AgentError) return error;
     throw error;

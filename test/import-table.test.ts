@@ -35,8 +35,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   malloc: ["syscalls"],
   "program-pages": ["syscalls"],
   exec: [],
+  "stand-in": [],
   source: ["model", "aio-calls", "api", "errno", "errors", "file-calls", "host-namespaces", "syscalls"],
-  containers: ["model", "errors"],
+  containers: ["model", "errors", "stand-in"],
   managers: ["model", "ancestors", "errors", "syscalls", "containers"],
   inventory: [
     "model",
@@ -68,7 +69,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // The compatible families are tables over what source reads.
   metrics: ["model", "metric-choice", "named-groups", "source"],
   "yaml-file": ["errors"],
-  http: ["model", "api", "errors", "log", "metric-choice", "nearest", "spans", "yaml-file", "metrics"],
+  http: [
+    "model",
+    "api",
+    "errors",
+    "log",
+    "metric-choice",
+    "nearest",
+    "spans",
+    "stand-in",
+    "yaml-file",
+    "metrics",
+  ],
   cli: ["model", "api", "errors", "flags", "loopback", "nearest", "spans", "yaml-file"],
 };
 
@@ -78,6 +90,7 @@ const wiring: ReadonlySet<string> = new Set([
   "assemble-host",
   "assemble-control",
   "assemble-web",
+  "assemble-configured-web",
   "assemble-exec",
   "assemble-namespaces",
   "assemble-app",

@@ -1,5 +1,5 @@
-import { Module } from "node:module";
 import { AgentError } from "../errors.ts";
+import { standIn } from "../stand-in.ts";
 
 /**
  * Stands in for docker-modem's way to engines by SSH, which the agent does not offer: the client for it is some thirty modules, a
@@ -9,8 +9,4 @@ function refuse(): never {
   throw new AgentError("bad_request", "an engine behind ssh:// cannot be asked");
 }
 
-const file = require.resolve("docker-modem/lib/ssh");
-const stub = new Module(file);
-stub.exports = refuse;
-stub.loaded = true;
-require.cache[file] ??= stub;
+standIn(require.resolve("docker-modem/lib/ssh"), refuse);

@@ -1,7 +1,7 @@
-import { z } from "zod";
 import type * as api from "../api.ts";
 import { auditActions, signalOutcomes } from "../api.ts";
 import { ref, selector, time, zombieParent } from "./schemas.ts";
+import { z } from "./zod.ts";
 
 // Requests
 

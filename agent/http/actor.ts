@@ -1,6 +1,6 @@
 import { AgentError } from "../errors.ts";
 import { type Access, type Caller, networkActor } from "./access/access.ts";
-import { type Role, roles } from "./access/web-config.ts";
+import { type Role, roles } from "./access/roles.ts";
 import type { AppParts } from "./parts.ts";
 
 /** Who may write to the unix socket has all rights; who it is, is the kernel's word. */

@@ -2,7 +2,7 @@ import express, { type Request, type RequestHandler } from "express";
 import { AgentError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { Access, Caller } from "./access/access.ts";
-import type { Role } from "./access/web-config.ts";
+import type { Role } from "./access/roles.ts";
 import { requireRole } from "./actor.ts";
 import { createAdmission, cutOffWhenStalled, readLimits } from "./admission.ts";
 import { createErrorHandler, methodNotAllowed } from "./error-handler.ts";

@@ -1,6 +1,6 @@
-import { z } from "zod";
 import type * as api from "../api.ts";
 import { byteEncodings } from "../api.ts";
+import { z } from "./zod.ts";
 
 /** What the kernel takes as one string of an argument vector or environment (execve(2)): no NUL, at most 128 KiB. */
 const argument = z

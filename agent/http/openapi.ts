@@ -1,7 +1,7 @@
-import { z } from "zod";
 import { errorCatalogue } from "../errors.ts";
 import type { Route } from "./route.ts";
 import { problemDocument } from "./schemas.ts";
+import { z } from "./zod.ts";
 
 /** The OpenAPI 3.1 description of the routes, made from the schemas that check requests. */
 export function describeApi(routes: readonly Route[], version: string): Readonly<Record<string, unknown>> {

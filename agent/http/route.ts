@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 import type { z } from "zod";
 import type { Caller } from "./access/access.ts";
-import type { Role } from "./access/web-config.ts";
+import type { Role } from "./access/roles.ts";
 
 /** What a handler is given: parts that the schemas have checked. */
 export interface RouteInput {

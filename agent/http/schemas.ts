@@ -1,7 +1,7 @@
-import { z } from "zod";
 import type * as api from "../api.ts";
 import { driverNames, eventTypes, processSorts } from "../api.ts";
 import { containerStates, processStates } from "../model.ts";
+import { z } from "./zod.ts";
 
 const figure = z.number();
 const readable = z.number().nullable().describe("null: could not be read");

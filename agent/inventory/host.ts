@@ -1,5 +1,4 @@
 import os from "node:os";
-import si from "systeminformation";
 import type { HostFacts } from "../api.ts";
 import { reasonOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -24,6 +23,8 @@ export function createHostFacts(log: Logger, now: () => number): HostFactsReader
 }
 
 async function readFacts(log: Logger): Promise<HostFacts> {
+  // A megabyte of program, which only those who ask for facts pay.
+  const { default: si } = await import("systeminformation");
   const [system, load, memory, disks, network] = await Promise.all([
     attempt("os", () => si.osInfo(), log),
     attempt("load", () => si.currentLoad(), log),

@@ -144,7 +144,7 @@ function agentOf(source, more = []) {
       ...more,
     ],
     url: `http://127.0.0.1:${port}/metrics`,
-    env: { DOCKER_HOST: "" },
+    env: { DOCKER_HOST: "", MALLOC_ARENA_MAX: "1" },
     seconds: effort.seconds,
     warm: effort.warmAlone,
   };

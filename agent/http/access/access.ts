@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Actor } from "../../api.ts";
-import type { Role } from "./web-config.ts";
+import type { Role } from "./roles.ts";
 
 /** Who asks, and what he may do. */
 export interface Caller {

@@ -3,10 +3,12 @@ import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { AgentError } from "../../errors.ts";
 import { type Access, networkActor } from "./access.ts";
+import { hasUsers } from "./known-users.ts";
 import { type CheckPassword, createPasswordCheck } from "./passwords.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import type { Role } from "./roles.ts";
 import { certificateNames } from "./tls-options.ts";
-import type { Role, WebConfig } from "./web-config.ts";
+import type { WebConfig } from "./web-config.ts";
 
 interface Known {
   readonly role: Role;
@@ -48,14 +50,6 @@ export function createWebAccess(current: () => WebConfig, monotonicMs: () => num
       throw new AgentError("unauthorized", "a user or a token is needed here");
     },
   };
-}
-
-/** Whether somebody can be known by a name and a secret. */
-export function hasUsers(config: WebConfig): boolean {
-  return (
-    Object.keys(config.basic_auth_users).length > 0 ||
-    config.pidward_roles.some(({ token_sha256: token }) => token !== undefined)
-  );
 }
 
 /** Undefined: nothing was shown. @throws AgentError `unauthorized` for what was shown and does not hold */

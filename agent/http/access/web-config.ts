@@ -5,15 +5,13 @@
 //   ann: $2y$10$…
 // pidward_roles:
 //   - { user: ann, role: operator }
-import { z } from "zod";
+
 import { reasonOf } from "../../errors.ts";
 import { parseSpan } from "../../spans.ts";
 import { readYaml } from "../../yaml-file.ts";
+import { z } from "../zod.ts";
+import { roles } from "./roles.ts";
 import { cipherSuites, clientAuthTypes, curves, tlsVersions } from "./tls-names.ts";
-
-/** What a caller may do, each more than the one before: read; signal and restart; exec and attach. */
-export const roles = ["viewer", "operator", "admin"] as const;
-export type Role = (typeof roles)[number];
 
 const oneOf = <T extends string>(names: readonly T[]) =>
   z.enum(names as [T, ...T[]], { error: `is none of ${names.join(", ")}` });

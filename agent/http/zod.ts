@@ -1,0 +1,3 @@
+import "./without-locales.ts";
+
+export { z } from "zod";
