@@ -96,9 +96,13 @@ function cut(pieces: readonly Piece[], ends: readonly number[]): readonly Run[] 
   const runs: Run[] = [];
   let from = 0;
   for (const end of ends) {
-    const [first, ...rest] = pieces.slice(from, end);
-    if (first !== undefined) runs.push([first, ...rest]);
+    const run = pieces.slice(from, end);
+    if (isRun(run)) runs.push(run);
     from = end;
   }
   return runs;
+}
+
+function isRun(pieces: readonly Piece[]): pieces is Run {
+  return pieces.length > 0;
 }

@@ -56,7 +56,8 @@ async function run() {
   );
   const results = new Map();
   for (const size of sizes) {
-    const containers = Math.max(10, size / 50);
+    // As the budgets have it.
+    const containers = Math.max(10, Math.min(100, size / 50));
     const load = await startLoad(programs.load, size, containers);
     try {
       const result = await measureSize(programs, load, size === sizes[0]);

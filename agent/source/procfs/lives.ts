@@ -213,9 +213,9 @@ export function createLives(parts: LivesParts): Lives {
       }
       const renamed = life.sightings === 0 || !sameBytes(life.comm, bytes, commFrom, commEnd);
       if (renamed) {
-        // Copied: the bytes are the reader's, and the next read overwrites them.
-        life.comm = Buffer.from(bytes.subarray(commFrom, commEnd));
-        life.name = texts.share(life.comm.toString("utf8"));
+        const comm = bytes.subarray(commFrom, commEnd);
+        life.name = texts.share(comm.toString("utf8"));
+        life.comm = texts.shareComm(life.name, comm);
         // execve(2) gives the name before the command line is there, which is empty in between: looked at again, as of a young one.
         life.sightings = 0;
       }
@@ -258,10 +258,12 @@ function holderOf(life: Life, pid: number): string {
   return containerOf.test(life.cgroup) ? life.cgroup : String(pid);
 }
 
+const noComm = Buffer.alloc(0);
+
 function newLife(startTicks: number): RememberedLife {
   return {
     startTicks,
-    comm: Buffer.alloc(0),
+    comm: noComm,
     name: "",
     command: null,
     cgroup: "",

@@ -22,10 +22,15 @@ export function createProcessesCollector({ files, monotonicMs }: NodeHost): Coll
   return nodeCollector("processes", async ({ table }) => {
     const limit = (name: string): number | undefined =>
       parseNumber(files.read(`${proc}/sys/kernel/${name}`) ?? "");
-    const ofThreads = countSingle(table);
+    // A process of one thread is in that thread's state.
+    const ofThreads = countStates(table, ({ threads: threadsOf }, row) => (threadsOf[row] ?? 0) <= 1);
     await reader.count(threadedOf(table), (state, count) => add(ofThreads, state, count));
     return [
-      series(states, countStates(table), ([state, count]) => [[state], count]),
+      series(
+        states,
+        countStates(table, () => true),
+        ([state, count]) => [[state], count],
+      ),
       single(
         threads,
         table.threads.reduce((sum, count) => sum + count, 0),
@@ -38,19 +43,19 @@ export function createProcessesCollector({ files, monotonicMs }: NodeHost): Coll
   });
 }
 
-function countStates({ state }: ProcessTable): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const code of state) add(counts, String.fromCharCode(code), 1);
-  return counts;
-}
-
-/** A process of one thread is in that thread's state. */
-function countSingle({ length, state, threads: threadsOf }: ProcessTable): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (let row = 0; row < length; row++) {
-    if ((threadsOf[row] ?? 0) <= 1) add(counts, String.fromCharCode(state[row] ?? 0), 1);
+/** By the state's letter. */
+function countStates(
+  table: ProcessTable,
+  counts: (table: ProcessTable, row: number) => boolean,
+): Map<string, number> {
+  const byCode = new Uint32Array(256);
+  for (let row = 0; row < table.length; row++) {
+    const code = table.state[row] ?? 0;
+    if (counts(table, row)) byCode[code] = (byCode[code] ?? 0) + 1;
   }
-  return counts;
+  const found = new Map<string, number>();
+  for (const [code, count] of byCode.entries()) if (count > 0) found.set(String.fromCharCode(code), count);
+  return found;
 }
 
 function threadedOf(table: ProcessTable): readonly ThreadedProcess[] {
