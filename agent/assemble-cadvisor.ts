@@ -5,10 +5,15 @@ import { reasonOf } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { createCadvisorCollectors } from "./metrics/compat/cadvisor/cadvisor-collectors.ts";
 import type { Collector } from "./metrics/samples.ts";
-import { createFileSystemSizes } from "./source/machine/file-system-sizes.ts";
+import type { SpaceReader } from "./source/host/space-reader.ts";
 
 /** The collectors of `container_*` and `machine_*`. */
-export function assembleCadvisor(config: Config, host: CollectorHost, log: Logger): readonly Collector[] {
+export function assembleCadvisor(
+  config: Config,
+  host: CollectorHost,
+  space: SpaceReader,
+  log: Logger,
+): readonly Collector[] {
   const on = config.metricsFamilies.get("container");
   return createCadvisorCollectors({
     layout: host.cgroups,
@@ -24,7 +29,7 @@ export function assembleCadvisor(config: Config, host: CollectorHost, log: Logge
     engineVersion: () => host.runtimes.map((runtime) => runtime.status().version ?? "").find(Boolean) ?? "",
     mostSeries: () => host.shares.of("container"),
     onLeftOut: host.onCgroupsLeftOut,
-    fileSystems: createFileSystemSizes(),
+    space,
     measureLayer: async (id) => {
       const runtime = host.runtimes.find((one) => one.list().some((container) => container.id === id));
       return runtime?.measureLayer(id);

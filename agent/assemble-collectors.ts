@@ -12,7 +12,13 @@ import type { Collector } from "./metrics/samples.ts";
 import type { SeriesShares } from "./metrics/series-shares.ts";
 import type { KernelUnits } from "./model.ts";
 import type { CgroupLayout } from "./source/cgroupfs/layout.ts";
+import { createSpaceReader } from "./source/host/space-reader.ts";
 import type { Syscalls } from "./syscalls.ts";
+
+/** A file system that does not answer within this is taken for dead until it does. */
+const spaceLimitMs = 1000;
+/** Of the pool's threads, see main.ts. */
+const mostStuckMounts = 8;
 
 /** What collectors read by. */
 export interface CollectorHost {
@@ -38,9 +44,11 @@ export interface CollectorHost {
 export function listCollectors(config: Config, host: CollectorHost, log: Logger): readonly Collector[] {
   const { groups, version, shares } = host;
   const mostSeries = (): number => shares.of("namedprocess");
+  // One for all: who is stuck is stuck for all.
+  const space = createSpaceReader({ limitMs: spaceLimitMs, mostStuck: mostStuckMounts });
   return [
-    ...assembleCadvisor(config, host, log),
+    ...assembleCadvisor(config, host, space, log),
     ...(groups === undefined ? [] : createNamedProcessCollectors({ ...groups, version, mostSeries })),
-    ...listNodeCollectors(assembleNodeHost(config, host)),
+    ...listNodeCollectors(assembleNodeHost(config, host, space)),
   ];
 }

@@ -5,16 +5,15 @@ import type { NodeHost } from "./metrics/compat/node/node-host.ts";
 import { createHostFiles } from "./source/host/host-files.ts";
 import { findHostRoots } from "./source/host/host-roots.ts";
 import { createUnameReader, createZoneReader } from "./source/host/identity.ts";
-import { createSpaceReader } from "./source/host/space-reader.ts";
+import type { SpaceReader } from "./source/host/space-reader.ts";
 import { parseTimex, timexBytes } from "./source/host/timex.ts";
 
-/** A file system that does not answer within this is taken for dead until it does. */
-const spaceLimitMs = 1000;
-/** Of the pool's threads, see main.ts. */
-const mostStuckMounts = 6;
-
 /** What the collectors of `node_*` read by. */
-export function assembleNodeHost(config: Config, { units, syscalls, monotonicMs }: CollectorHost): NodeHost {
+export function assembleNodeHost(
+  config: Config,
+  { units, syscalls, monotonicMs }: CollectorHost,
+  space: SpaceReader,
+): NodeHost {
   const files = createHostFiles(
     findHostRoots({ proc: config.pathProcfs, sys: config.pathSysfs, rootfs: config.pathRootfs }),
   );
@@ -22,7 +21,7 @@ export function assembleNodeHost(config: Config, { units, syscalls, monotonicMs 
   const bytes = Buffer.alloc(timexBytes);
   return {
     files,
-    space: createSpaceReader({ limitMs: spaceLimitMs, mostStuck: mostStuckMounts }),
+    space,
     readClock:
       syscalls &&
       (() => {

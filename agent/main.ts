@@ -37,7 +37,7 @@ function defaultHost(): string {
 
 /** Only the agent needs its libraries: the other commands answer in a third of the time without them. */
 const loadAgent = () => {
-  // Four as by itself, and eight that may hang in asking for dead mounts (assemble-node-host.ts, file-system-sizes.ts): they
+  // Four as by itself, and eight that may hang in asking for dead mounts (assemble-collectors.ts): they
   // take no memory before they work.
   process.env.UV_THREADPOOL_SIZE ??= "12";
   return import("./run-agent.ts");

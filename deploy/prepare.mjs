@@ -2,7 +2,7 @@
 // Brings a checkout to the point where it can run: installs the dependencies when they are missing or older than the
 // lock file, and builds dist/ when it is missing or older than a source. `--deps` and `--build` do one of the two.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync, utimesSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -47,3 +47,5 @@ if (!only.includes("--deps") && existsSync(tsc) && changedAt(at("dist/main.js"))
   const now = new Date();
   utimesSync(at("dist/main.js"), now, now);
 }
+// A link to it is the command.
+if (existsSync(at("dist/main.js"))) chmodSync(at("dist/main.js"), 0o755);

@@ -106,6 +106,22 @@ export function copyRow(from: ProcessTable, at: number, columns: ColumnWriter, r
   columns.cgroup[row] = from.cgroup[at] ?? "";
 }
 
+/** The same for rows that follow one another in both. */
+export function copyRows(
+  from: ProcessTable,
+  at: number,
+  columns: ColumnWriter,
+  row: number,
+  count: number,
+): void {
+  for (const name of figureNames) columns[name].set(from[name].subarray(at, at + count), row);
+  for (let index = 0; index < count; index++) {
+    columns.name[row + index] = from.name[at + index] ?? "";
+    columns.command[row + index] = from.command[at + index] ?? null;
+    columns.cgroup[row + index] = from.cgroup[at + index] ?? "";
+  }
+}
+
 /** Single rows are compared when they are less than this part of all: else all at once is cheaper. */
 const fewOf = 4;
 

@@ -293,6 +293,17 @@ asRoot(`a user of whom the system knows nothing, not even a home, can use the co
   expect(status).toBe(7);
 });
 
+test("a link to the program is the command", () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "pidward-link-"));
+  try {
+    const link = path.join(folder, "pidward");
+    symlinkSync(path.join(__dirname, "../../dist/main.js"), link);
+    expect(spawnSync(link, ["--version"], { encoding: "utf8" }).stdout).toMatch(/^pidward \d/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("without koffi the agent says so, and signals by the re-check alone", () =>
   withProcess(["sleep", "100000"], async (pid) => {
     const root = path.join(__dirname, "../..");

@@ -111,7 +111,13 @@ export class ContainerHost {
   }
 
   collectors(parts: Partial<CadvisorParts> = {}): readonly Collector[] {
-    const size = { bytes: 1e9, freeBytes: 4e8, inodes: 65_536, freeInodes: 60_000 };
+    const size = {
+      sizeBytes: 1e9,
+      freeBytes: 4e8,
+      availableBytes: 3e8,
+      files: 65_536,
+      freeFiles: 60_000,
+    };
     return createCadvisorCollectors({
       layout: detectCgroups(path.join(this.root, "sys")),
       procRoot: path.join(this.root, "proc"),
@@ -127,7 +133,7 @@ export class ContainerHost {
       },
       isLabelWanted: (label) => label.startsWith("com.docker.compose."),
       engineVersion: () => "20.10.24",
-      fileSystems: { read: async (folders) => new Map(folders.map((folder) => [folder, size])) },
+      space: { read: async () => size },
       measureLayer: async () => ({ bytes: 8192, folder: "/var/lib/docker/overlay2/x/diff" }),
       onLayerFailure: () => {},
       mostSeries: () => 50_000,

@@ -14,7 +14,6 @@ import { createAccounts } from "../../agent/source/cgroupfs/account-reader.ts";
 import { createCgroupTree } from "../../agent/source/cgroupfs/cgroup-tree.ts";
 import { detectCgroups } from "../../agent/source/cgroupfs/layout.ts";
 import { parseBlockDevices } from "../../agent/source/machine/block-devices.ts";
-import { createFileSystemSizes } from "../../agent/source/machine/file-system-sizes.ts";
 import { mountOf, parseMounts } from "../../agent/source/machine/mounts.ts";
 import { parseNetDevices } from "../../agent/source/machine/net-devices.ts";
 
@@ -217,26 +216,4 @@ describe("the tree", () => {
     const others = paths.filter((cgroup) => !cgroup.startsWith("/docker/"));
     expect(others).toHaveLength(2_000);
   });
-});
-
-test("a file system that does not answer is left out, and not asked again before it does", async () => {
-  const asked: string[] = [];
-  let answerLate: () => void = () => {};
-  const size = { bsize: 4096, blocks: 10, bfree: 4, bavail: 3, files: 8, ffree: 2, type: 0 };
-  const ask = async (folder: unknown) => {
-    asked.push(String(folder));
-    if (folder === "/dead")
-      await new Promise<void>((resolve) => {
-        answerLate = resolve;
-      });
-    return size;
-  };
-  const sizes = createFileSystemSizes(50, ask as never);
-  const figures = { bytes: 40_960, freeBytes: 16_384, inodes: 8, freeInodes: 2 };
-  expect([...(await sizes.read(["/a", "/dead"]))]).toEqual([["/a", figures]]);
-  expect([...(await sizes.read(["/dead", "/a"]))]).toEqual([["/a", figures]]);
-  expect(asked).toEqual(["/a", "/dead", "/a"]);
-  answerLate();
-  await new Promise((resolve) => setImmediate(resolve));
-  expect((await sizes.read(["/dead"])).size).toBe(0);
 });

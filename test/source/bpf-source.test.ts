@@ -230,6 +230,36 @@ function sideBySide(threads: ThreadVisit): void {
     expect((await bpf.scan()).table.pid.indexOf(pid)).toBe(-1);
   });
 
+  test("processes at rest have their rows, wherever these are while others come and go", async () => {
+    const sleepers: ChildProcess[] = [];
+    const end = async (child: ChildProcess | undefined): Promise<void> => {
+      if (child === undefined) return;
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    };
+    const begin = (count: number): void => {
+      for (let one = 0; one < count; one++) sleepers.push(spawn("sleep", [String(1_000 + one)]));
+    };
+    try {
+      begin(9);
+      for (let scans = 0; scans < 4; scans++) await bpf.scan();
+      for (const [gone, come] of [[[0, 4], 0] as const, [[1], 3] as const, [[2, 0], 2] as const]) {
+        for (const index of gone) await end(sleepers.splice(index, 1)[0]);
+        begin(come);
+        await waitFor("all to be as a source has them that sees them first", async () => {
+          const { table } = await bpf.scan();
+          const fresh = create(threads);
+          const first = (await fresh.scan()).table;
+          fresh.close();
+          return sleepers.every(({ pid = -1 }) => isDeepStrictEqual(rowOf(table, pid), rowOf(first, pid)));
+        });
+      }
+    } finally {
+      for (const child of sleepers) await end(child);
+    }
+  });
+
   test("a row that is not told as changed is as it was, and one of a process that works is told", async () => {
     const pid = await start("process.stdout.write('rest'); setInterval(() => {}, 1)");
     const source = create(threads);

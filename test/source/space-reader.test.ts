@@ -40,6 +40,13 @@ test("a mount that does not answer is stuck until it does, at no cost, and the o
   expect(await reader.read("/dead")).toBe(room);
 });
 
+test("who asks for what is being asked for gets the same answer", async () => {
+  const systems = new FileSystems();
+  const reader = createSpaceReader({ limitMs: 1, mostStuck: 2, ask: systems.ask });
+  expect(await Promise.all([reader.read("/dead"), reader.read("/dead")])).toEqual(["stuck", "stuck"]);
+  expect(systems.count("/dead")).toBe(1);
+});
+
 test("so many may be stuck: then nothing more is asked until one of them answers", async () => {
   const systems = new FileSystems();
   const reader = createSpaceReader({ limitMs: 1, mostStuck: 2, ask: systems.ask });

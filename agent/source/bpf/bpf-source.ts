@@ -54,14 +54,13 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   let scans = 0;
   /** Whether the pass before was taken in whole: what it marks as unchanged is known. */
   let isInStep = false;
-  /** Whether the records before are those of the table before. */
-  let isFinished = false;
+  /** Undefined, too, when the scan after it has failed: the records before are not those of this table. */
   let last: ProcessTable | undefined;
   return {
     name: "bpf",
     scan: async (): Promise<Scan> => {
-      const hasBefore = isFinished;
-      isFinished = false;
+      const before = last;
+      last = undefined;
       const isWhole = !isInStep;
       isInStep = false;
       if (isWhole) records.clear();
@@ -89,7 +88,8 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
         // Rows ascend by PID, so those that the iterator does not show come in between.
         for (; (hidden[nextHidden] ?? pid) < pid; nextHidden++) readHidden(hidden[nextHidden] ?? 0);
         if (hidden[nextHidden] === pid) nextHidden++;
-        const kept = hasBefore ? rows.keep(index, hidden[nextHidden] ?? Number.POSITIVE_INFINITY, scan) : 0;
+        const below = hidden[nextHidden] ?? Number.POSITIVE_INFINITY;
+        const kept = before === undefined ? 0 : rows.keep(index, below, scan, before, written);
         if (kept === 0) {
           const record = records.at(index);
           if (records.isSummed(record)) {
@@ -107,10 +107,9 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       for (; nextHidden < hidden.length; nextHidden++) readHidden(hidden[nextHidden] ?? 0);
       rows.sweep(scan);
       procfs.sweep(scan);
-      isFinished = true;
       const table = tables.finish(written);
       const changes =
-        last !== undefined && haveSameLives(last, table) ? { since: last, rows: written } : undefined;
+        before !== undefined && haveSameLives(before, table) ? { since: before, rows: written } : undefined;
       last = table;
       return { table, problems: scan.problems.list(), changes };
     },

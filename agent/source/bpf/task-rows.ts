@@ -1,6 +1,7 @@
 import type { FileCalls } from "../../file-calls.ts";
-import { type KernelUnits, kernelThreadFlag } from "../../model.ts";
+import { type KernelUnits, kernelThreadFlag, type ProcessTable } from "../../model.ts";
 import { type CgroupTexts, cgroupKey } from "../cgroupfs/cgroup-texts.ts";
+import { copyRows } from "../columns.ts";
 import { createProblems } from "../problems.ts";
 import { createFileReader } from "../procfs/files.ts";
 import type { GuardedReader } from "../procfs/guarded-reader.ts";
@@ -8,6 +9,7 @@ import { createLives, createSighting, type Life, restOf, rests } from "../procfs
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { systemShare } from "./cpu-time.ts";
+import { wordsOfRecord } from "./record-pool.ts";
 import { words } from "./task-iterator.ts";
 import { commEnd, enlarge, type TaskRecords } from "./task-records.ts";
 import { stateLetter } from "./task-state.ts";
@@ -21,12 +23,13 @@ export interface TaskRows {
   /** @returns how many files of /proc were read for it: those of a process that is new, as a rule none */
   write(record: number, scan: RowScan): number;
   /**
-   * Adds the rows of processes whose records are as they were in the scan before, up to the first one that has to be written:
-   * the table before does not have it in the same place, or its title may have changed.
+   * Adds the rows of processes whose records are as they were in the scan before, up to the first one that has to be written,
+   * since its title may have changed.
    * @param from index of the first process; @param below PIDs from this on are not looked at
+   * @param before the table of the scan before; @param moved gets the rows that stood elsewhere there
    * @returns how many
    */
-  keep(from: number, below: number, scan: RowScan): number;
+  keep(from: number, below: number, scan: RowScan, before: ProcessTable, moved: number[]): number;
   sweep(scan: RowScan): void;
 }
 
@@ -58,14 +61,20 @@ export function createTaskRows(
   });
   const sighting = createSighting();
   const tickNs = 1e9 / parts.units.ticksPerSecond;
-  /** By row, how long what was written there last stays as it is: one of `rests`. */
-  let restByRow = new Uint8Array(0);
+  /** By the place of a process's record: for how long its row stays as it is, one of `rests`, and which it is. */
+  let restOfRow = new Uint8Array(0);
+  let rowOf = new Int32Array(0);
   /** PIDs of the rows that this scan kept. */
   let kept = new Int32Array(0);
   let keptCount = 0;
-  const noteRest = (row: number, rest: number): void => {
-    if (row >= restByRow.length) restByRow = enlarge(restByRow, new Uint8Array(2 * row + leastRows));
-    restByRow[row] = rest;
+  const note = (record: number, row: number, rest: number): void => {
+    const place = record / wordsOfRecord;
+    if (place >= rowOf.length) {
+      restOfRow = enlarge(restOfRow, new Uint8Array(2 * place + leastRows));
+      rowOf = enlarge(rowOf, new Int32Array(2 * place + leastRows));
+    }
+    restOfRow[place] = rest;
+    rowOf[place] = row;
   };
   return {
     write: (record, scan) => {
@@ -96,25 +105,42 @@ export function createTaskRows(
       const open = (sighting.flags & kernelThreadFlag) !== 0 ? 0 : records.openFiles(record);
       columns.openFiles[row] = Number.isNaN(open) ? countOpenFiles(sighting.pid, scan.problems) : open;
       // A count that the kernel program gave up is from /proc, and is made anew each time.
-      noteRest(row, Number.isNaN(open) ? rests.none : restOf(life));
+      note(record, row, Number.isNaN(open) ? rests.none : restOf(life));
       return lives.filesRead - filesRead;
     },
-    keep: (from, below, { columns, number }) => {
+    keep: (from, below, { columns, number }, before, moved) => {
       const { pids, same } = records;
       const count = records.count();
       const first = columns.length;
-      // What was written there at first is the table's before.
-      const before = columns.pid;
       if (keptCount + count - from > kept.length) kept = enlarge(kept, new Int32Array(2 * count + leastRows));
       let row = first;
+      // Those that follow one another and have moved as far are copied together: from where, and how far. In the place of one
+      // that has not moved stands its row already.
+      let start = first;
+      let distance = 0;
+      const move = (): void => {
+        if (distance !== 0) copyRows(before, start + distance, columns, start, row - start);
+      };
       for (let index = from; index < count && same[index] === 1; index++) {
         const pid = pids[index] ?? 0;
-        if (before[row] !== pid || pid >= below) break;
-        const rest = restByRow[row] ?? rests.none;
-        if (rest === rests.none || (rest === rests.untilTurn && lives.isTurn(pid, number))) break;
+        const place = records.at(index) / wordsOfRecord;
+        const rest = restOfRow[place] ?? rests.none;
+        if (pid >= below || rest === rests.none || (rest === rests.untilTurn && lives.isTurn(pid, number)))
+          break;
+        const away = (rowOf[place] ?? row) - row;
+        if (away !== distance) {
+          move();
+          start = row;
+          distance = away;
+        }
+        if (away !== 0) {
+          moved.push(row);
+          rowOf[place] = row;
+        }
         kept[keptCount++] = pid;
         row++;
       }
+      move();
       columns.length = row;
       return row - first;
     },

@@ -35,30 +35,40 @@ export interface SpaceReaderParts {
 /** A dead network mount blocks who asks for it: its thread stays with it, and another one goes on. */
 export function createSpaceReader({ limitMs, mostStuck, ask = askKernel }: SpaceReaderParts): SpaceReader {
   const stuck = new Set<string>();
+  const underWay = new Map<string, Promise<SpaceAnswer>>();
+  const begin = (path: string): Promise<SpaceAnswer> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        stuck.add(path);
+        underWay.delete(path);
+        resolve("stuck");
+      }, limitMs);
+      const end = (): void => {
+        clearTimeout(timer);
+        stuck.delete(path);
+        underWay.delete(path);
+      };
+      ask(path).then(
+        (space) => {
+          end();
+          resolve(space);
+        },
+        (error) => {
+          end();
+          if (systemCode(error) === undefined) reject(error);
+          else resolve("failed");
+        },
+      );
+    });
   return {
     read: (path) => {
+      // Who asks for what is being asked for takes no thread of its own.
+      let answer = underWay.get(path);
+      if (answer !== undefined) return answer;
       if (stuck.has(path) || stuck.size >= mostStuck) return Promise.resolve("stuck");
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          stuck.add(path);
-          resolve("stuck");
-        }, limitMs);
-        const end = (): void => {
-          clearTimeout(timer);
-          stuck.delete(path);
-        };
-        ask(path).then(
-          (space) => {
-            end();
-            resolve(space);
-          },
-          (error) => {
-            end();
-            if (systemCode(error) === undefined) reject(error);
-            else resolve("failed");
-          },
-        );
-      });
+      answer = begin(path);
+      underWay.set(path, answer);
+      return answer;
     },
   };
 }

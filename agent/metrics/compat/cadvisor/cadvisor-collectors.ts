@@ -2,7 +2,7 @@ import type { KernelUnits } from "../../../model.ts";
 import { createAccounts } from "../../../source/cgroupfs/account-reader.ts";
 import { createCgroupTree } from "../../../source/cgroupfs/cgroup-tree.ts";
 import type { CgroupLayout } from "../../../source/cgroupfs/layout.ts";
-import type { FileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
+import type { SpaceReader } from "../../../source/host/space-reader.ts";
 import { readMachineFacts } from "../../../source/machine/machine-facts.ts";
 import { createHeld } from "../../held.ts";
 import type { Collector } from "../../samples.ts";
@@ -42,7 +42,7 @@ export interface CadvisorParts {
   readonly mostSeries: () => number;
   /** Is told how many cgroups are left out for that. */
   readonly onLeftOut: (count: number) => void;
-  readonly fileSystems: FileSystemSizes;
+  readonly space: SpaceReader;
   readonly measureLayer: MeasureLayer;
   readonly onLayerFailure: (error: unknown) => void;
 }
@@ -75,7 +75,7 @@ export function createCadvisorCollectors(parts: CadvisorParts): readonly Collect
     createFsCollector(subjects, {
       procRoot,
       rootfs,
-      sizes: parts.fileSystems,
+      space: parts.space,
       layers: createLayerSizes(measureLayer, monotonicMs, onLayerFailure),
     }),
     createNetworkCollector(subjects, { procRoot, monotonicMs }),

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Container } from "../../../model.ts";
-import type { FileSystemSize, FileSystemSizes } from "../../../source/machine/file-system-sizes.ts";
+import type { Space, SpaceReader } from "../../../source/host/space-reader.ts";
 import { type Mount, mountOf, parseMounts } from "../../../source/machine/mounts.ts";
 import type { Collector } from "../../samples.ts";
 import { type CgroupFamily, figures, sampleAll } from "./cgroup-family.ts";
@@ -11,7 +11,7 @@ export interface FsParts {
   readonly procRoot: string;
   /** Where the host's root is mounted: `/`, or a folder. */
   readonly rootfs: string;
-  readonly sizes: FileSystemSizes;
+  readonly space: SpaceReader;
   readonly layers: LayerSizes;
 }
 
@@ -83,8 +83,8 @@ export function createFsCollector(subjects: CgroupSubjects, parts: FsParts): Col
       };
       const layerMounts = all.flatMap(({ container }) => (container && layerMount(container)) ?? []);
       const points = new Set([...hosts.values(), ...layerMounts].map(({ point }) => below(point)));
-      const sizes = await parts.sizes.read([...points]);
-      const sizeOf = ({ point }: Mount): FileSystemSize | undefined => sizes.get(below(point));
+      const sizes = await readAll(points, parts.space);
+      const sizeOf = ({ point }: Mount): Space | undefined => sizes.get(below(point));
       const ofHost = [...hosts].flatMap(([device, mount]) => toPart(device, sizeOf(mount)));
       return sampleAll(
         families(({ path, container }) => {
@@ -92,7 +92,7 @@ export function createFsCollector(subjects: CgroupSubjects, parts: FsParts): Col
           const mount = container && layerMount(container);
           const layer = container && layers.get(container.id);
           if (mount === undefined || layer === undefined) return [];
-          const bytes = sizeOf(mount)?.bytes ?? Number.NaN;
+          const bytes = sizeOf(mount)?.sizeBytes ?? Number.NaN;
           const none = Number.NaN;
           return [{ device: mount.source, usedBytes: layer.bytes, bytes, inodes: none, freeInodes: none }];
         }),
@@ -102,8 +102,21 @@ export function createFsCollector(subjects: CgroupSubjects, parts: FsParts): Col
   };
 }
 
-function toPart(device: string, size: FileSystemSize | undefined): readonly Part[] {
-  if (size === undefined) return [];
-  const { bytes, freeBytes, inodes, freeInodes } = size;
-  return [{ device, usedBytes: bytes - freeBytes, bytes, inodes, freeInodes }];
+/** Those that answer. */
+async function readAll(points: ReadonlySet<string>, space: SpaceReader): Promise<ReadonlyMap<string, Space>> {
+  const found = new Map<string, Space>();
+  // One after the other: the pool's threads are for others too.
+  for (const point of points) {
+    const answer = await space.read(point);
+    if (typeof answer === "object") found.set(point, answer);
+  }
+  return found;
+}
+
+function toPart(device: string, space: Space | undefined): readonly Part[] {
+  if (space === undefined) return [];
+  const { sizeBytes, freeBytes, files, freeFiles } = space;
+  return [
+    { device, usedBytes: sizeBytes - freeBytes, bytes: sizeBytes, inodes: files, freeInodes: freeFiles },
+  ];
 }
