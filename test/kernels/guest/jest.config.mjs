@@ -8,7 +8,7 @@ export default {
   ...unit,
   rootDir,
   testMatch: [
-    "<rootDir>/test/source/{bpf-parts,bpf-source,exits}.test.ts",
+    "<rootDir>/test/source/{bpf-changes,bpf-parts,bpf-source,exits}.test.ts",
     "<rootDir>/test/kernels/guest/agent-on-kernel.ts",
   ],
   testTimeout: 5_000 * Number(process.env.PIDWARD_TEST_SLOWNESS ?? 1),

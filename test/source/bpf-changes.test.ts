@@ -1,0 +1,169 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, readSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { expect, test } from "@jest/globals";
+import type { ProcessTable } from "../../agent/model.ts";
+import { loadTaskPasses } from "../../agent/source/bpf/task-passes.ts";
+import { createTaskRecords } from "../../agent/source/bpf/task-records.ts";
+import { waitFor } from "../support/wait-for.ts";
+import { forEachVisit, type Row, readTypes, rowOf, setUpSideBySide } from "./bpf-side-by-side.ts";
+
+forEachVisit("what stays from scan to scan, and what does not", (threads) => {
+  const here = setUpSideBySide(threads);
+
+  test("where threads are iterated a pass has of most processes only that they are as they were, else whole records", () => {
+    const passes = loadTaskPasses(readTypes(), here().syscalls, threads);
+    const records = createTaskRecords();
+    const bytesOf = (scan: number): number => {
+      const fd = passes.open(scan, scan === 0);
+      records.begin();
+      let bytes = 0;
+      for (let length = 1; length > 0; bytes += length) {
+        length = readSync(fd, records.room());
+        records.took(length);
+      }
+      closeSync(fd);
+      if (records.finish()) passes.keep(records);
+      return bytes;
+    };
+    try {
+      const whole = bytesOf(0);
+      // What is new is given an entry by the first pass, and its seal by the next.
+      bytesOf(1);
+      for (const part of [bytesOf(2), bytesOf(3)]) {
+        if (threads === "iterate") expect(part).toBeLessThan(whole / 2);
+        else expect(part).toBeGreaterThan(whole / 2);
+      }
+    } finally {
+      passes.close();
+    }
+  });
+
+  test("what others change of a process that does not run is seen: its state and its parent at once, a limit in sixteen scans", async () => {
+    const shell = spawn("sh", ["-c", "sleep 424242 & echo $!; wait"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(shell, "exit");
+    const [said] = await once(shell.stdout, "data");
+    const pid = Number(said);
+    try {
+      const { own } = await here().lookTwice(pid);
+      expect(own).toMatchObject({ parentPid: shell.pid, state: "S".charCodeAt(0) });
+      const seen = async (): Promise<Row> => rowOf((await here().bpf.scan()).table, pid);
+      process.kill(pid, "SIGSTOP");
+      await waitFor("the process to be stopped", async () => {
+        const proc = rowOf((await here().procfs.scan()).table, pid);
+        const { state } = await seen();
+        if (proc.state === "T".charCodeAt(0)) expect(state).toBe(proc.state);
+        return state === "T".charCodeAt(0);
+      });
+      shell.kill("SIGKILL");
+      await ended;
+      const orphan = await seen();
+      expect(orphan.parentPid).not.toBe(shell.pid);
+      expect(orphan).toMatchObject({ parentPid: rowOf((await here().procfs.scan()).table, pid).parentPid });
+      // Records that are whole always have it at once.
+      if (threads === "walk") return;
+      execFileSync("prlimit", ["--nofile=77:77", `--pid=${pid}`]);
+      let scans = 0;
+      while ((await seen()).openFilesLimit !== 77) expect(++scans).toBeLessThan(16);
+    } finally {
+      process.kill(pid, "SIGKILL");
+      shell.kill("SIGKILL");
+      await ended;
+    }
+  });
+
+  test("a process seen often has its latest figures, whatever of it changes, as a source has that sees it first", async () => {
+    const script = `
+      process.stdout.write("ready");
+      const held = [];
+      process.stdin.on("data", (what) => {
+        if (what == "name\\n") process.title = "renamed";
+        else if (what == "open\\n") held.push(require("node:fs").openSync("/dev/null"));
+        else held.push(Buffer.alloc(32 << 20, 1));
+        process.stdout.write("done");
+      });`;
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
+    here().keep(child);
+    await once(child.stdout, "data");
+    const pid = child.pid ?? -1;
+    for (let scans = 0; scans < 5; scans++) await here().bpf.scan();
+    const seen = async (): Promise<Row> => rowOf((await here().bpf.scan()).table, pid);
+    const first = await seen();
+    for (const what of ["name", "open", "grow"]) {
+      child.stdin.write(`${what}\n`);
+      await once(child.stdout, "data");
+      await waitFor(`the process to be at rest after ${what}`, async () => {
+        const fresh = here().create();
+        const own = await seen();
+        const row = rowOf((await fresh.scan()).table, pid);
+        fresh.close();
+        return isDeepStrictEqual(own, row);
+      });
+    }
+    const last = await seen();
+    expect(last).toMatchObject({ pid, name: "renamed", openFiles: Number(first.openFiles) + 1 });
+    expect(Number(last.residentBytes) - Number(first.residentBytes)).toBeGreaterThan(30 << 20);
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+    expect((await here().bpf.scan()).table.pid.indexOf(pid)).toBe(-1);
+  });
+
+  test("processes at rest have their rows, wherever these are while others come and go", async () => {
+    const sleepers: ChildProcess[] = [];
+    const end = async (child: ChildProcess | undefined): Promise<void> => {
+      if (child === undefined) return;
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    };
+    const begin = (count: number): void => {
+      for (let one = 0; one < count; one++) sleepers.push(spawn("sleep", [String(1_000 + one)]));
+    };
+    try {
+      begin(9);
+      for (let scans = 0; scans < 4; scans++) await here().bpf.scan();
+      for (const [gone, come] of [[[0, 4], 0] as const, [[1], 3] as const, [[2, 0], 2] as const]) {
+        for (const index of gone) await end(sleepers.splice(index, 1)[0]);
+        begin(come);
+        await waitFor("all to be as a source has them that sees them first", async () => {
+          const { table } = await here().bpf.scan();
+          const fresh = here().create();
+          const first = (await fresh.scan()).table;
+          fresh.close();
+          return sleepers.every(({ pid = -1 }) => isDeepStrictEqual(rowOf(table, pid), rowOf(first, pid)));
+        });
+      }
+    } finally {
+      for (const child of sleepers) await end(child);
+    }
+  });
+
+  test("a row that is not told as changed is as it was, and one of a process that works is told", async () => {
+    const pid = await here().start("process.stdout.write('rest'); setInterval(() => {}, 1)");
+    const source = here().create();
+    // What is new is written at the second look, too.
+    for (let scans = 0; scans < 4; scans++) await source.scan();
+    let last: ProcessTable | undefined;
+    // Nothing else must start or end from one scan to the next.
+    const { before, table, rows } = await waitFor("two scans with the same processes", async () => {
+      const before = last;
+      const { table, changes } = await source.scan();
+      last = table;
+      if (before !== undefined && changes !== undefined) expect(changes.since).toBe(before);
+      return before && changes && { before, table, rows: changes.rows };
+    });
+    source.close();
+    const told = new Set(rows);
+    const differing = [...table.pid.keys()].filter((row) => {
+      const one = table.pid[row] ?? -1;
+      return !isDeepStrictEqual(rowOf(before, one), rowOf(table, one));
+    });
+    expect(differing.filter((row) => !told.has(row))).toEqual([]);
+    expect(differing).toContain(table.pid.indexOf(pid));
+    expect(told.size).toBeLessThan(table.length);
+  });
+});
