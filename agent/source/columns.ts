@@ -101,9 +101,7 @@ export function createColumnStore(): ColumnStore {
 /** Writes a row that is as it was, and stood elsewhere in that table. */
 export function copyRow(from: ProcessTable, at: number, columns: ColumnWriter, row: number): void {
   for (const name of figureNames) columns[name][row] = from[name][at] ?? Number.NaN;
-  columns.name[row] = from.name[at] ?? "";
-  columns.command[row] = from.command[at] ?? null;
-  columns.cgroup[row] = from.cgroup[at] ?? "";
+  copyTexts(from, at, columns, row);
 }
 
 /** The same for rows that follow one another in both. */
@@ -115,11 +113,13 @@ export function copyRows(
   count: number,
 ): void {
   for (const name of figureNames) columns[name].set(from[name].subarray(at, at + count), row);
-  for (let index = 0; index < count; index++) {
-    columns.name[row + index] = from.name[at + index] ?? "";
-    columns.command[row + index] = from.command[at + index] ?? null;
-    columns.cgroup[row + index] = from.cgroup[at + index] ?? "";
-  }
+  for (let index = 0; index < count; index++) copyTexts(from, at + index, columns, row + index);
+}
+
+function copyTexts(from: ProcessTable, at: number, columns: ColumnWriter, row: number): void {
+  columns.name[row] = from.name[at] ?? "";
+  columns.command[row] = from.command[at] ?? null;
+  columns.cgroup[row] = from.cgroup[at] ?? "";
 }
 
 /** Single rows are compared when they are less than this part of all: else all at once is cheaper. */

@@ -134,6 +134,15 @@ async function seriesOf(snapshot: Snapshot, parts = {}): Promise<readonly Series
   return parseExposition(await expose(host.collectors(parts), snapshot));
 }
 
+test("a file system that does not answer is left out, the others of the host are there", async () => {
+  const size = { sizeBytes: 10, freeBytes: 4, availableBytes: 3, files: 8, freeFiles: 2 };
+  const space = { read: async (folder: string) => (folder.endsWith("/run") ? "stuck" : size) };
+  const shown = (await seriesOf(unifiedScene(), { space })).filter(
+    ({ name, labels }) => name === "container_fs_usage_bytes" && labels.id === "/",
+  );
+  expect(shown.map(({ labels, value }) => [labels.device, value])).toEqual([["/dev/vda1", 6]]);
+});
+
 describe("the list of cAdvisor", () => {
   /** Families that are on by default there and are not here, with the reason. */
   const absent: Readonly<Record<string, string>> = {

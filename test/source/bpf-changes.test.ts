@@ -7,7 +7,7 @@ import type { ProcessTable } from "../../agent/model.ts";
 import { loadTaskPasses } from "../../agent/source/bpf/task-passes.ts";
 import { createTaskRecords } from "../../agent/source/bpf/task-records.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { forEachVisit, type Row, readTypes, rowOf, setUpSideBySide } from "./bpf-side-by-side.ts";
+import { endChild, forEachVisit, type Row, readTypes, rowOf, setUpSideBySide } from "./bpf-side-by-side.ts";
 
 forEachVisit("what stays from scan to scan, and what does not", (threads) => {
   const here = setUpSideBySide(threads);
@@ -106,20 +106,12 @@ forEachVisit("what stays from scan to scan, and what does not", (threads) => {
     const last = await seen();
     expect(last).toMatchObject({ pid, name: "renamed", openFiles: Number(first.openFiles) + 1 });
     expect(Number(last.residentBytes) - Number(first.residentBytes)).toBeGreaterThan(30 << 20);
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    await endChild(child);
     expect((await here().bpf.scan()).table.pid.indexOf(pid)).toBe(-1);
   });
 
   test("processes at rest have their rows, wherever these are while others come and go", async () => {
     const sleepers: ChildProcess[] = [];
-    const end = async (child: ChildProcess | undefined): Promise<void> => {
-      if (child === undefined) return;
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
-    };
     const begin = (count: number): void => {
       for (let one = 0; one < count; one++) sleepers.push(spawn("sleep", [String(1_000 + one)]));
     };
@@ -127,7 +119,7 @@ forEachVisit("what stays from scan to scan, and what does not", (threads) => {
       begin(9);
       for (let scans = 0; scans < 4; scans++) await here().bpf.scan();
       for (const [gone, come] of [[[0, 4], 0] as const, [[1], 3] as const, [[2, 0], 2] as const]) {
-        for (const index of gone) await end(sleepers.splice(index, 1)[0]);
+        for (const index of gone) for (const child of sleepers.splice(index, 1)) await endChild(child);
         begin(come);
         await waitFor("all to be as a source has them that sees them first", async () => {
           const { table } = await here().bpf.scan();
@@ -138,7 +130,7 @@ forEachVisit("what stays from scan to scan, and what does not", (threads) => {
         });
       }
     } finally {
-      for (const child of sleepers) await end(child);
+      for (const child of sleepers) await endChild(child);
     }
   });
 

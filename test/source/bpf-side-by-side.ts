@@ -72,6 +72,14 @@ export interface SideBySide {
   lookTwice(pid: number): Promise<{ readonly own: Row; readonly proc: Row }>;
 }
 
+/** Kills it and waits for its end, which may have been before. */
+export async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+}
+
 /** Registers what comes before and after the tests of a block. @returns what is there while they run */
 export function setUpSideBySide(threads: ThreadVisit): () => SideBySide {
   const children: ChildProcess[] = [];
@@ -81,12 +89,7 @@ export function setUpSideBySide(threads: ThreadVisit): () => SideBySide {
   });
   afterAll(async () => {
     here?.bpf.close();
-    for (const child of children) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
-    }
+    for (const child of children) await endChild(child);
   });
   return () => {
     if (here === undefined) throw new Error("the tests have not begun");

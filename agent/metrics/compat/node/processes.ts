@@ -23,7 +23,7 @@ export function createProcessesCollector({ files, monotonicMs }: NodeHost): Coll
     const limit = (name: string): number | undefined =>
       parseNumber(files.read(`${proc}/sys/kernel/${name}`) ?? "");
     // A process of one thread is in that thread's state.
-    const ofThreads = countStates(table, ({ threads: threadsOf }, row) => (threadsOf[row] ?? 0) <= 1);
+    const ofThreads = countStates(table, (row) => (table.threads[row] ?? 0) <= 1);
     await reader.count(threadedOf(table), (state, count) => add(ofThreads, state, count));
     return [
       series(
@@ -44,14 +44,11 @@ export function createProcessesCollector({ files, monotonicMs }: NodeHost): Coll
 }
 
 /** By the state's letter. */
-function countStates(
-  table: ProcessTable,
-  counts: (table: ProcessTable, row: number) => boolean,
-): Map<string, number> {
+function countStates({ length, state }: ProcessTable, counts: (row: number) => boolean): Map<string, number> {
   const byCode = new Uint32Array(256);
-  for (let row = 0; row < table.length; row++) {
-    const code = table.state[row] ?? 0;
-    if (counts(table, row)) byCode[code] = (byCode[code] ?? 0) + 1;
+  for (let row = 0; row < length; row++) {
+    const code = state[row] ?? 0;
+    if (counts(row)) byCode[code] = (byCode[code] ?? 0) + 1;
   }
   const found = new Map<string, number>();
   for (const [code, count] of byCode.entries()) if (count > 0) found.set(String.fromCharCode(code), count);
