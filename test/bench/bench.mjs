@@ -47,6 +47,7 @@ async function run() {
     load: build("load"),
     readProcfs: build("read-procfs"),
     readIterator: build("read-iterator"),
+    runWalk: build("run-walk"),
     storm: build("storm"),
   };
   if (programs.load === undefined)
@@ -86,7 +87,13 @@ async function measureSize(programs, load, withStorm) {
   const scans = JSON.parse(
     spawnSync(
       process.execPath,
-      [path.join(here, "scans.mjs"), String(effort.rounds), programs.readIterator, programs.readProcfs],
+      [
+        path.join(here, "scans.mjs"),
+        String(effort.rounds),
+        programs.readIterator,
+        programs.runWalk,
+        programs.readProcfs,
+      ],
       {
         stdio: ["ignore", "pipe", "inherit"],
         encoding: "utf8",

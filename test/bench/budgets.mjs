@@ -28,7 +28,7 @@ export function budgets(results) {
       plugin(middle)?.cpuUs.median,
     ),
     row(
-      `bpf scan at ${middle} / C that reads the same iterator`,
+      `bpf scan at ${middle} / C that reads the kernel's iterator`,
       1.5,
       scans.bpf?.median,
       scans.iteratorInC?.median,

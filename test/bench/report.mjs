@@ -9,7 +9,8 @@ export function printSize(size, containers, { scans, servers }) {
       ? [["bpf left out", scans.withoutBpf]]
       : [
           ["a scan: pidward, bpf", pair(scans.bpf)],
-          ["a scan: C, the same iterator", pair(scans.iteratorInC)],
+          ["a scan: C, the kernel's iterator, whole records", pair(scans.iteratorInC)],
+          ["a scan: C, the same program in the kernel", pair(scans.walkInC)],
         ]),
     ["a scan: pidward, procfs", pair(scans.procfs)],
     ["a scan: C, the same files", pair(scans.procfsInC)],

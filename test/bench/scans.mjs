@@ -1,14 +1,15 @@
-// The sources alone, in a process of their own: scans.mjs ROUNDS ITERATOR-READER PROCFS-READER  prints one JSON line with the CPU
+// The sources alone, in a process of their own: scans.mjs ROUNDS ITERATOR-READER WALK-RUNNER PROCFS-READER  prints one JSON line with the CPU
 // of every scan in µs, what the same costs the C programs, and the longest time that a scan held up the event loop.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, readFileSync, readSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { pause, summarize } from "./measure.mjs";
 
-const [rounds, iteratorReader, procfsReader] = [Number(process.argv[2]), process.argv[3], process.argv[4]];
+const rounds = Number(process.argv[2]);
+const [iteratorReader, walkRunner, procfsReader] = process.argv.slice(3);
 /** Before each scan and each round of the other: back to back they find the kernel's memory in the CPU's cache. */
 const pauseMs = 20;
 const dist = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../dist");
@@ -21,13 +22,21 @@ const [{ createBpfSource }, { createProcfsSource }, { readKernelUnits }, { loadS
     load("syscalls.js"),
     load("source/bpf/btf.js"),
   ]);
-const [{ loadTaskPasses }, { createTaskRecords }, { createCgroupTexts }, { detectCgroups }] =
+const [{ createCgroupTexts }, { detectCgroups }, { assembleTaskIterator }, { assembleProcessWalk }] =
   await Promise.all([
-    load("source/bpf/task-passes.js"),
-    load("source/bpf/task-records.js"),
     load("source/cgroupfs/cgroup-texts.js"),
     load("source/cgroupfs/layout.js"),
+    load("source/bpf/task-iterator.js"),
+    load("source/bpf/process-walk.js"),
   ]);
+const [{ loadCallable, loadTaskIterator }, { createMappedValue }, { createWalkedPasses }, { walkLayout }] =
+  await Promise.all([
+    load("source/bpf/loader.js"),
+    load("source/bpf/maps.js"),
+    load("source/bpf/task-passes.js"),
+    load("source/bpf/walk-memory.js"),
+  ]);
+const { words } = await load("source/bpf/process-record.js");
 
 // As many scans as V8 takes to compile what it runs.
 const warmPasses = 400;
@@ -40,17 +49,20 @@ const cpu = () => {
 
 /**
  * CPU µs per process of a scan, and the longest gap in the loop of the middle one: of all, the machine's own pauses. Round by
- * round beside a C program, since the machine's speed changes within seconds.
- * @param other the C program: `{ round, close }`
+ * round beside C programs, since the machine's speed changes within seconds.
+ * @param others the C programs: `{ round, close }`
+ * @returns the figures of the source, then those of each C program
  */
-async function measure(source, other) {
+async function measure(source, ...others) {
   for (let warm = 0; warm < warmPasses; warm++) await source.scan();
   const costs = [];
-  const costsInC = [];
+  const costsInC = others.map(() => []);
   const gaps = [];
   for (let round = 0; round < rounds; round++) {
-    await pause(pauseMs);
-    costsInC.push(await other.round());
+    for (const [index, other] of others.entries()) {
+      await pause(pauseMs);
+      costsInC[index].push(await other.round());
+    }
     await pause(pauseMs);
     const watch = watchLoop();
     const from = cpu();
@@ -59,8 +71,8 @@ async function measure(source, other) {
     gaps.push(watch.stop());
   }
   source.close();
-  await other.close();
-  return [{ ...summarize(costs), longestBlockMs: summarize(gaps).median }, summarize(costsInC)];
+  for (const other of others) await other.close();
+  return [{ ...summarize(costs), longestBlockMs: summarize(gaps).median }, ...costsInC.map(summarize)];
 }
 
 /** A program that does a round for each byte that it is given, and prints what it took. */
@@ -101,21 +113,10 @@ function watchLoop() {
   };
 }
 
-/** Iterators are opened here, and read by the C program: each is as if the agent had read all those before. */
+/** Iterators, which give the whole record of each process, are opened here and read by the C program. */
 function startIteratorInC(btf, processes) {
-  const passes = loadTaskPasses(btf, syscalls);
-  const records = createTaskRecords();
-  let scans = 0;
-  const scan = () => {
-    const fd = passes.open(scans, scans === 0);
-    scans++;
-    records.begin();
-    for (let length = 1; length > 0; records.took(length)) length = readSync(fd, records.room());
-    closeSync(fd);
-    if (records.finish()) passes.keep(records);
-  };
-  scan();
-  const fds = Array.from({ length: rounds }, () => passes.open(scans, false));
+  const iterator = loadTaskIterator(assembleTaskIterator(btf), btf, syscalls);
+  const fds = Array.from({ length: rounds }, () => iterator.open());
   const child = startInC(
     iteratorReader,
     fds.map((_, index) => String(index + 3)),
@@ -123,19 +124,49 @@ function startIteratorInC(btf, processes) {
     fds,
   );
   return {
+    round: child.round,
+    close: async () => {
+      await child.close();
+      for (const fd of fds) closeSync(fd);
+      iterator.close();
+    },
+  };
+}
+
+/**
+ * The C program runs the program that the source runs, with entries that are made here before each round, as if it had just seen
+ * those processes. @throws where the kernel has no such program
+ */
+function startWalkInC(btf, processes) {
+  const value = createMappedValue(walkLayout.bytes, "bench_walk", syscalls);
+  const program = loadCallable(assembleProcessWalk(btf, value.fd), "bench_walk", btf, syscalls);
+  const passes = createWalkedPasses(program, value);
+  const { bytes, outputAt, outputStride, headBytes } = walkLayout;
+  const figures = [bytes, outputAt, outputStride, headBytes + words.processId * 4];
+  const child = startInC(walkRunner, ["3", "4", ...figures.map(String)], processes, [program.fd, value.fd]);
+  let scans = 0;
+  return {
     round: async () => {
-      scan();
+      await passes.pass(scans++);
       await pause(pauseMs);
-      // What is opened last says which processes have their turn.
-      closeSync(passes.open(scans, false));
+      // It counts on from the number of that pass.
+      scans++;
       return child.round();
     },
     close: async () => {
       await child.close();
-      for (const fd of fds) closeSync(fd);
       passes.close();
     },
   };
+}
+
+/** None where the kernel gives the source nothing but its iterator. */
+function walkers(btf, processes) {
+  try {
+    return [startWalkInC(btf, processes)];
+  } catch {
+    return [];
+  }
 }
 
 const result = {};
@@ -147,7 +178,11 @@ try {
   const btf = parseBtf(readFileSync("/sys/kernel/btf/vmlinux"));
   const cgroups = createCgroupTexts(detectCgroups("/sys"), () => performance.now());
   const source = createBpfSource({ root: "/proc", units, cgroups, btf, syscalls });
-  [result.bpf, result.iteratorInC] = await measure(source, startIteratorInC(btf, processes));
+  [result.bpf, result.iteratorInC, result.walkInC] = await measure(
+    source,
+    startIteratorInC(btf, processes),
+    ...walkers(btf, processes),
+  );
 } catch (error) {
   result.withoutBpf = error.message.split("\n")[0];
 }

@@ -25,14 +25,25 @@ const structs = [
   "bpf_iter_task",
   "list_head",
 ];
-const functions = ["bpf_iter_task", "bpf_iter_task_new", "bpf_iter_task_next", "bpf_iter_task_destroy"];
+const functions = [
+  "bpf_iter_task",
+  "bpf_iter_task_new",
+  "bpf_iter_task_next",
+  "bpf_iter_task_destroy",
+  "bpf_task_acquire",
+  "bpf_task_release",
+  "bpf_rcu_read_lock",
+  "bpf_rcu_read_unlock",
+];
 const tracepoints = ["btf_trace_sched_process_exit", "btf_trace_sched_process_free"];
 const enumerators = [
   "BPF_TRACE_ITER",
   "BPF_TRACE_RAW_TP",
   "BPF_PROG_TYPE_TRACING",
+  "BPF_PROG_TYPE_SYSCALL",
   "memory_cgrp_id",
   "BPF_TASK_ITER_PROC_THREADS",
+  "BPF_TASK_ITER_ALL_PROCS",
 ];
 
 const [, , input, output] = process.argv;

@@ -1,39 +1,50 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, readSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "@jest/globals";
 import type { ProcessTable } from "../../agent/model.ts";
 import { loadTaskPasses } from "../../agent/source/bpf/task-passes.ts";
-import { createTaskRecords } from "../../agent/source/bpf/task-records.ts";
+import { walkLayout } from "../../agent/source/bpf/walk-memory.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { endChild, forEachVisit, type Row, readTypes, rowOf, setUpSideBySide } from "./bpf-side-by-side.ts";
+
+/** enum bpf_cmd of include/uapi/linux/bpf.h */
+const BPF_ITER_CREATE = 33;
 
 forEachVisit("what stays from scan to scan, and what does not", (threads) => {
   const here = setUpSideBySide(threads);
 
-  test("where threads are iterated a pass has of most processes only that they are as they were, else whole records", () => {
-    const passes = loadTaskPasses(readTypes(), here().syscalls, threads);
-    const records = createTaskRecords();
-    const bytesOf = (scan: number): number => {
-      const fd = passes.open(scan, scan === 0);
-      records.begin();
-      let bytes = 0;
-      for (let length = 1; length > 0; bytes += length) {
-        length = readSync(fd, records.room());
-        records.took(length);
-      }
-      closeSync(fd);
-      if (records.finish()) passes.keep(records);
-      return bytes;
-    };
+  test("where threads are iterated a call writes the records of few processes, and where they are walked an iterator gives all", async () => {
+    const { syscalls } = here();
+    const commands: number[] = [];
+    let value = new DataView(new ArrayBuffer(walkLayout.bytes));
+    const passes = loadTaskPasses(
+      readTypes(),
+      {
+        ...syscalls,
+        bpf: (command, attributes) => {
+          commands.push(command);
+          return syscalls.bpf(command, attributes);
+        },
+        mapShared: (...args) => {
+          const mapped = syscalls.mapShared(...args);
+          value = new DataView(mapped.bytes);
+          return mapped;
+        },
+      },
+      threads,
+    );
     try {
-      const whole = bytesOf(0);
-      // What is new is given an entry by the first pass, and its seal by the next.
-      bytesOf(1);
-      for (const part of [bytesOf(2), bytesOf(3)]) {
-        if (threads === "iterate") expect(part).toBeLessThan(whole / 2);
-        else expect(part).toBeGreaterThan(whole / 2);
+      const { records } = passes;
+      for (let scan = 0; scan < 4; scan++) {
+        commands.length = 0;
+        await passes.pass(scan);
+        expect(records.pids.subarray(0, records.count())).toContain(process.pid);
+        expect(commands.includes(BPF_ITER_CREATE)).toBe(threads === "walk");
+        if (scan === 0 || threads === "walk") continue;
+        const written = value.getUint32(walkLayout.writtenAt, true) / walkLayout.outputStride;
+        expect(written).toBeGreaterThan(0);
+        expect(written).toBeLessThan(records.count() / 2);
       }
     } finally {
       passes.close();

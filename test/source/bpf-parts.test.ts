@@ -5,16 +5,13 @@ import { AgentError } from "../../agent/errors.ts";
 import { createAssembler } from "../../agent/source/bpf/assembler.ts";
 import { parseBtf } from "../../agent/source/bpf/btf.ts";
 import { systemShare } from "../../agent/source/bpf/cpu-time.ts";
-import {
-  type TaskSlot,
-  taskSlots,
-  unchangedMark,
-  uncounted,
-  words,
-} from "../../agent/source/bpf/task-iterator.ts";
-import { commEnd, createTaskRecords } from "../../agent/source/bpf/task-records.ts";
+import { createIteratedProcesses } from "../../agent/source/bpf/iterated-processes.ts";
+import { uncounted, words } from "../../agent/source/bpf/process-record.ts";
+import { createRecordPool } from "../../agent/source/bpf/record-pool.ts";
+import { commEnd, readRecords } from "../../agent/source/bpf/task-records.ts";
 import { stateLetter } from "../../agent/source/bpf/task-state.ts";
 import { makeBtf } from "./make-btf.ts";
+import { writeRecord as write } from "./write-record.ts";
 
 describe("type information", () => {
   const btf = parseBtf(makeBtf());
@@ -156,35 +153,28 @@ describe("the assembler", () => {
 });
 
 describe("records", () => {
-  const write = (fields: Partial<Record<TaskSlot, bigint>>): Buffer => {
-    const record = Buffer.alloc(taskSlots * 8);
-    for (const [name, value] of Object.entries(fields))
-      record.writeBigUInt64LE(value, words[name as TaskSlot] * 4);
-    return record;
+  const create = () => {
+    const pool = createRecordPool();
+    const processes = createIteratedProcesses(pool);
+    return { processes, records: readRecords(pool, processes) };
   };
-  const mark = (pid: number): Buffer => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeUInt32LE(pid, 0);
-    bytes.writeUInt32LE(unchangedMark, 4);
-    return bytes;
-  };
-  type Records = ReturnType<typeof createTaskRecords>;
+  type Pass = ReturnType<typeof create>;
   /** A pass, in reads of at most so many bytes. */
-  const readPass = (records: Records, written: readonly Buffer[], mostBytes = 32 * 1024): boolean => {
-    records.begin();
+  const readPass = ({ processes }: Pass, written: readonly Buffer[], mostBytes = 32 * 1024): void => {
+    processes.begin();
     const bytes = Buffer.concat(written);
     for (let from = 0; from < bytes.length; from += mostBytes)
-      records.took(bytes.copy(records.room(), 0, from, Math.min(bytes.length, from + mostBytes)));
-    return records.finish();
+      processes.took(bytes.copy(processes.room(), 0, from, Math.min(bytes.length, from + mostBytes)));
+    processes.finish();
   };
-  const read = (...written: readonly Buffer[]): Records => {
-    const records = createTaskRecords();
-    readPass(records, written);
-    return records;
+  const read = (...written: readonly Buffer[]): Pass => {
+    const pass = create();
+    readPass(pass, written);
+    return pass;
   };
 
   test("each is found by its index", () => {
-    const records = read(write({ processId: 9n }), write({ processId: 12n, unsummed: 1n }));
+    const { records } = read(write({ processId: 9n }), write({ processId: 12n, unsummed: 1n }));
     expect(records.count()).toBe(2);
     const [first, second] = [records.at(0), records.at(1)];
     expect([first, second].map((record) => records.figure(record + words.processId))).toEqual([9, 12]);
@@ -193,7 +183,7 @@ describe("records", () => {
   });
 
   test("figures are unsigned, counters that fell below zero are 0, and a table too large is not counted", () => {
-    const records = read(
+    const { records } = read(
       write({
         startTime: 2n ** 40n + 7n,
         filePages: 2n ** 64n - 3n,
@@ -218,57 +208,52 @@ describe("records", () => {
       write({ processId: BigInt(index + 1), openFiles: BigInt(index % 7) }),
     );
     for (const mostBytes of [32 * 1024, 1000, 8]) {
-      const records = createTaskRecords();
-      readPass(records, ones, mostBytes);
+      const pass = create();
+      readPass(pass, ones, mostBytes);
+      const { records } = pass;
       expect(records.count()).toBe(3000);
       for (let index = 0; index < 3000; index++) expect(records.openFiles(records.at(index))).toBe(index % 7);
     }
   });
 
-  test("a mark of a process that has no record is an error, and after `clear` none has one", () => {
-    expect(() => read(mark(5))).toThrow("process 5");
-    const records = read(write({ processId: 5n }));
-    records.clear();
-    expect(() => readPass(records, [mark(5)])).toThrow("process 5");
+  test("after all passes are forgotten no process is as before", () => {
+    const one = write({ processId: 5n });
+    const pass = read(one);
+    readPass(pass, [one]);
+    expect(pass.records.same[0]).toBe(1);
+    pass.processes.clear();
+    readPass(pass, [one]);
+    expect([pass.records.count(), pass.records.same[0]]).toEqual([1, 0]);
   });
 
   test("one whose threads could not be summed is never as before", () => {
     const one = write({ processId: 5n, unsummed: 1n });
-    const records = read(one);
-    readPass(records, [one]);
-    expect(records.same[0]).toBe(0);
+    const pass = read(one);
+    readPass(pass, [one]);
+    expect(pass.records.same[0]).toBe(0);
   });
 
   test("pass after pass, each process has the record that was written last, and is as before when no bit has changed", () => {
-    // PID → figure; a process whose figure stays may have a mark instead of its record.
     const pass = fc.dictionary(fc.integer({ min: 1, max: 40 }).map(String), fc.nat(2), { maxKeys: 30 });
     fc.assert(
-      fc.property(
-        fc.array(pass, { minLength: 2, maxLength: 5 }),
-        fc.func(fc.boolean()),
-        (passes, hasMark) => {
-          const records = createTaskRecords();
-          let before: Readonly<Record<string, number>> = {};
-          for (const now of passes) {
-            const pids = Object.keys(now).map(Number);
-            const written = pids.map((pid) =>
-              before[pid] === now[pid] && hasMark(pid)
-                ? mark(pid)
-                : write({ processId: BigInt(pid), writtenBytes: BigInt(now[pid] ?? 0) }),
-            );
-            const areOthers = readPass(records, written, 640);
-            const known = Object.keys(before).map(Number);
-            expect(areOthers).toBe(String(known) !== String(pids));
-            expect([...records.pids.subarray(0, records.count())]).toEqual(pids);
-            for (const [index, pid] of pids.entries()) {
-              expect(records.figure(records.at(index) + words.writtenBytes)).toBe(now[pid]);
-              expect(records.same[index]).toBe(Number(before[pid] === now[pid]));
-              expect(records.indexesBefore[index]).toBe(known.indexOf(pid));
-            }
-            before = now;
+      fc.property(fc.array(pass, { minLength: 2, maxLength: 5 }), (passes) => {
+        const one = create();
+        const { records } = one;
+        let before: Readonly<Record<string, number>> = {};
+        for (const now of passes) {
+          const pids = Object.keys(now).map(Number);
+          const written = pids.map((pid) =>
+            write({ processId: BigInt(pid), writtenBytes: BigInt(now[pid] ?? 0) }),
+          );
+          readPass(one, written, 640);
+          expect([...records.pids.subarray(0, records.count())]).toEqual(pids);
+          for (const [index, pid] of pids.entries()) {
+            expect(records.figure(records.at(index) + words.writtenBytes)).toBe(now[pid]);
+            expect(records.same[index]).toBe(Number(before[pid] === now[pid]));
           }
-        },
-      ),
+          before = now;
+        }
+      }),
     );
   });
 

@@ -15,7 +15,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 function finder(...pids: readonly number[]) {
   const columns = Int32Array.from([...pids, 1, 1]);
-  const shown = { count: () => pids.length, pids: columns, indexesBefore: columns };
+  const shown = { count: () => pids.length, pids: columns };
   return createHiddenFinder(shown, root);
 }
 

@@ -3,8 +3,9 @@ import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { AgentError } from "../../agent/errors.ts";
-import { parseBtf } from "../../agent/source/bpf/btf.ts";
+import { type Btf, parseBtf } from "../../agent/source/bpf/btf.ts";
 import { assembleExitProgram, assembleFreeProgram } from "../../agent/source/bpf/exit-program.ts";
+import { assembleProcessWalk } from "../../agent/source/bpf/process-walk.ts";
 import { assembleTaskIterator } from "../../agent/source/bpf/task-iterator.ts";
 import { threadVisitOf } from "../../agent/source/bpf/thread-sums.ts";
 
@@ -43,7 +44,6 @@ test("every program can be assembled for every captured kernel", () => {
   for (const btf of [kernel61, kernel618]) {
     for (const program of [
       assembleTaskIterator(btf),
-      assembleTaskIterator(btf, threadVisitOf(btf), 5),
       assembleExitProgram(btf, maps),
       assembleFreeProgram(btf, maps),
     ]) {
@@ -51,6 +51,13 @@ test("every program can be assembled for every captured kernel", () => {
       expect(program.subarray(-8).toString("hex")).toBe("9500000000000000");
     }
   }
+});
+
+test("processes are gone through in one call where the kernel has an iterator of them for programs, and else it is an error", () => {
+  const program = assembleProcessWalk(kernel618, 5);
+  for (const name of ["bpf_rcu_read_lock", "bpf_iter_task_next", "bpf_task_release", "bpf_rcu_read_unlock"])
+    expect(callsKernelFunction(program, kernel618.findFunctionId(name) ?? -1)).toBe(true);
+  expect(() => assembleProcessWalk(kernel61, 5)).toThrow("no iterator of processes");
 });
 
 test("threads are iterated where the kernel can, and walked where it cannot", () => {
@@ -101,27 +108,36 @@ describe("a kernel that is not as expected", () => {
   });
 
   test("cut or changed bytes are an error or a program, never a hang or a read out of range", () => {
-    const whole = captured("6.1");
+    const wholes = [captured("6.1"), captured("6.18")];
+    const assemblers = [
+      assembleTaskIterator,
+      (btf: Btf) => assembleProcessWalk(btf, 5),
+      (btf: Btf) => assembleExitProgram(btf, maps),
+    ];
     const look = (bytes: Buffer): void => {
-      try {
-        const btf = parseBtf(bytes);
-        assembleTaskIterator(btf);
-        assembleExitProgram(btf, maps);
-      } catch (error) {
-        // By name: what Node's own Buffer throws is of another realm than the test's.
-        expect(["AgentError", "RangeError"]).toContain((error as Error).name);
+      for (const assemble of assemblers) {
+        try {
+          assemble(parseBtf(bytes));
+        } catch (error) {
+          // By name: what Node's own Buffer throws is of another realm than the test's.
+          expect(["AgentError", "RangeError"]).toContain((error as Error).name);
+        }
       }
     };
-    const change = fc.tuple(fc.nat({ max: whole.length - 1 }), fc.nat({ max: 255 }));
+    const change = fc.tuple(
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      fc.nat({ max: 255 }),
+    );
     fc.assert(
       fc.property(
+        fc.constantFrom(...wholes),
         fc.array(change, { minLength: 1, maxLength: 12 }),
-        fc.nat({ max: whole.length }),
-        (changes, length) => {
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (whole, changes, length) => {
           const bytes = Buffer.from(whole);
-          for (const [at, value] of changes) bytes[at] = value;
+          for (const [at, value] of changes) bytes[Math.floor(at * whole.length)] = value;
           look(bytes);
-          look(bytes.subarray(0, length));
+          look(bytes.subarray(0, length * whole.length));
         },
       ),
       { numRuns: 60 },

@@ -37,6 +37,11 @@ export interface Assembler {
   call(helper: number): void;
   /** A function that the kernel exports to programs (Documentation/bpf/kfuncs.rst), by its BTF id. */
   callKernelFunction(btfId: number): void;
+  /**
+   * A function of the program itself, which begins at a label and ends with `exit`: it has a stack of its own, of the 512 bytes
+   * that all share, and is given r1–r5.
+   */
+  callLabel(label: string): void;
   exit(): void;
   /** @throws RangeError for a label that is not there or too far away */
   assemble(): Buffer;
@@ -48,13 +53,15 @@ const fromRegister = 0x08;
 const BPF_PSEUDO_MAP_FD = 1;
 /** The same for a place in a map's value. */
 const BPF_PSEUDO_MAP_VALUE = 2;
-/** Source register of a call that says: the callee is a kernel function's BTF id. */
+/** Source register of a call that says: the callee is a function of the program, so many instructions away. */
+const BPF_PSEUDO_CALL = 1;
+/** The same: the callee is a kernel function's BTF id. */
 const BPF_PSEUDO_KFUNC_CALL = 2;
 
 export function createAssembler(): Assembler {
   const code: number[] = [];
   const labels = new Map<string, number>();
-  const jumps: { at: number; label: string }[] = [];
+  const jumps: { at: number; label: string; isCall?: true }[] = [];
   const emit = (opcode: number, dst: number, src: number, offset: number, immediate: number): void => {
     const word = Buffer.alloc(8);
     word.writeUInt8(opcode, 0);
@@ -109,15 +116,20 @@ export function createAssembler(): Assembler {
     },
     call: (helper) => emit(0x85, 0, 0, 0, helper),
     callKernelFunction: (btfId) => emit(0x85, 0, BPF_PSEUDO_KFUNC_CALL, 0, btfId),
+    callLabel: (label) => {
+      jumps.push({ at: code.length / 8, label, isCall: true });
+      emit(0x85, 0, BPF_PSEUDO_CALL, 0, 0);
+    },
     exit: () => emit(0x95, 0, 0, 0, 0),
     assemble: () => {
       const program = Buffer.from(code);
-      for (const { at, label } of jumps) {
+      for (const { at, label, isCall } of jumps) {
         const target = labels.get(label);
         if (target === undefined) throw new RangeError(`there is no label ${label}`);
         const distance = target - at - 1;
         if (distance < -32_768 || distance > 32_767) throw new RangeError(`label ${label} is too far away`);
-        program.writeInt16LE(distance, at * 8 + 2);
+        if (isCall === true) program.writeInt32LE(distance, at * 8 + 4);
+        else program.writeInt16LE(distance, at * 8 + 2);
       }
       return program;
     },

@@ -1,4 +1,3 @@
-import { closeSync, readSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
 import type { KernelUnits, ProcessTable } from "../../model.ts";
 import type { Syscalls } from "../../syscalls.ts";
@@ -12,12 +11,9 @@ import { createRowReader, type RowScan } from "../procfs/procfs-source.ts";
 import type { Btf } from "./btf.ts";
 import { createHiddenFinder } from "./hidden-processes.ts";
 import { loadTaskPasses } from "./task-passes.ts";
-import { createTaskRecords, type TaskRecords } from "./task-records.ts";
 import { createTaskRows } from "./task-rows.ts";
 import type { ThreadVisit } from "./thread-sums.ts";
 
-/** Reads of the iterator, each of at most 32 KiB, between two yields to the event loop. */
-const readsAtOnce = 8;
 /** Between two yields: rows are cheap, files of /proc, which a process seen for the first time needs, are not. */
 const rowsAtOnce = 1_000;
 const filesAtOnce = 192;
@@ -45,15 +41,13 @@ export interface BpfParts {
 export function createBpfSource(parts: BpfParts): ProcessSource {
   const { btf, syscalls, root, units, cgroups, commands = createCommandReader(syscalls) } = parts;
   const passes = loadTaskPasses(btf, syscalls, parts.threads);
-  const records = createTaskRecords();
+  const { records } = passes;
   // Not `parts`: what lives as long as the source would keep the kernel's types, which are megabytes.
   const rows = createTaskRows({ root, units, cgroups, commands, calls: syscalls.files }, records);
   const procfs = createRowReader({ root, units, commands, calls: syscalls.files });
   const tables = createColumnStore();
   const findHidden = createHiddenFinder(records, root);
   let scans = 0;
-  /** Whether the pass before was taken in whole: what it marks as unchanged is known. */
-  let isInStep = false;
   /** Undefined, too, when the scan after it has failed: the records before are not those of this table. */
   let last: ProcessTable | undefined;
   return {
@@ -61,12 +55,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
     scan: async (): Promise<Scan> => {
       const before = last;
       last = undefined;
-      const isWhole = !isInStep;
-      isInStep = false;
-      if (isWhole) records.clear();
-      await readAll(passes.open(scans, isWhole), records);
-      if (records.finish()) passes.keep(records);
-      isInStep = true;
+      await passes.pass(scans);
       await yieldToLoop();
       cgroups.beginRound();
       const count = records.count();
@@ -118,19 +107,4 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
       passes.close();
     },
   };
-}
-
-async function readAll(fd: number, records: TaskRecords): Promise<void> {
-  records.begin();
-  try {
-    for (let reads = 1; ; reads++) {
-      const room = records.room();
-      const length = readSync(fd, room, 0, room.length, null);
-      if (length === 0) return;
-      records.took(length);
-      if (reads % readsAtOnce === 0) await yieldToLoop();
-    }
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { listPids } from "../procfs/procfs-source.ts";
-import type { ShownTasks } from "./seen-tasks.ts";
+import type { ShownProcesses } from "./task-records.ts";
 
 /** Scans between two looks at how many processes there are. */
 const countEvery = 60;
@@ -15,7 +15,10 @@ const mostCounts = 10;
  * @returns a function of the scan's number, from 0; it gives PIDs that ascend
  * @throws AgentError `unavailable` when /proc cannot be listed
  */
-export function createHiddenFinder(shown: ShownTasks, root: string): (scan: number) => readonly number[] {
+export function createHiddenFinder(
+  shown: Pick<ShownProcesses, "count" | "pids">,
+  root: string,
+): (scan: number) => readonly number[] {
   let hidden: readonly number[] = [];
   let difference = Number.NaN;
   let counts = 0;

@@ -1,4 +1,4 @@
-import { taskSlots } from "./task-iterator.ts";
+import { taskSlots } from "./process-record.ts";
 
 export const wordsOfRecord = taskSlots * 2;
 /** Records for which room is made at first. */

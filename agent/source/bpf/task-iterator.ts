@@ -1,100 +1,18 @@
-import { type Assembler, createAssembler } from "./assembler.ts";
+import { createAssembler } from "./assembler.ts";
 import type { Btf } from "./btf.ts";
-import {
-  BPF_FUNC_probe_read_kernel,
-  endedUsageFields,
-  fieldsOf,
-  getField,
-  identityFields,
-  lifeFields,
-  type PlacedField,
-  type RecordField,
-  signalField,
-  taskField,
-  usageFields,
-  writeFields,
-} from "./record-fields.ts";
-import { jumpIfSealed, seal } from "./seen-tasks.ts";
-import { sumThreads, type ThreadVisit, threadVisitOf } from "./thread-sums.ts";
-
-const memory = fieldsOf("memory", "mm_struct");
-
-/** Counts of pages: an array of percpu_counter since Linux 6.2, a struct of atomic_long_t before. */
-const pages = (index: number): RecordField => ({
-  ...memory(`rss_stat[${index}].count`),
-  copied: [`rss_stat.count[${index}].counter`],
-});
-
-/** What a process has, each field a slot of eight bytes; `dead…` is the share of threads that have ended. */
-const processFields = {
-  processId: taskField("tgid"),
-  flags: taskField("flags"),
-  ...lifeFields,
-  ...identityFields,
-  threads: signalField("nr_threads"),
-  ...endedUsageFields,
-  /** RLIMIT_NOFILE is 7 (include/uapi/asm-generic/resource.h). */
-  openFilesLimit: signalField("rlim[7].rlim_cur"),
-  virtualPages: memory("total_vm"),
-  filePages: pages(0),
-  anonymousPages: pages(1),
-  swapPages: pages(2),
-  sharedPages: pages(3),
-} as const satisfies Record<string, RecordField>;
-
-/** The slots of a record, in this order; those of `usageFields` are sums over the threads that live. */
-const slotNames = [
-  ...(Object.keys(processFields) as (keyof typeof processFields)[]),
-  ...(Object.keys(usageFields) as (keyof typeof usageFields)[]),
-  /** Number of open files, or `uncounted`. */
-  "openFiles",
-  /** 1 when the threads were too many to be summed here. */
-  "unsummed",
-] as const;
-export type TaskSlot = (typeof slotNames)[number];
-
-export const taskSlots = slotNames.length;
-/**
- * Of a process that is as it was when its record was written last, two words are written instead: its PID and this. In a
- * record the second word is 0, since no PID is so large.
- */
-export const unchangedMark = 1;
-/** What `openFiles` is when the table is too large to be counted here. */
-export const uncounted = 0xffff_ffff;
-/** Where each figure is, in words of four bytes from the beginning of a record. */
-export const words = Object.fromEntries(slotNames.map((name, slot) => [name, slot * 2])) as Readonly<
-  Record<TaskSlot, number>
->;
+import { makeRecord, recordAt, taskSlots } from "./process-record.ts";
+import { getField } from "./record-fields.ts";
+import { type ThreadVisit, threadVisitOf } from "./thread-sums.ts";
 
 // include/uapi/linux/bpf.h, enum bpf_func_id
 const BPF_FUNC_seq_write = 127;
 
-/** Bits of the open files' bitmap that are counted in the kernel: more would not fit the stack of 512 bytes. */
-const countedFiles = 1024;
-const recordAt = -(taskSlots * 8);
-const bitmapAt = recordAt - countedFiles / 8;
-const contextAt = bitmapAt - 8;
-const sealSlot = contextAt - 8;
-
-function slotAt(name: TaskSlot): number {
-  return recordAt + slotNames.indexOf(name) * 8;
-}
-
-function place(fields: Readonly<Record<string, RecordField>>): readonly PlacedField[] {
-  return Object.entries(fields).map(([name, field]) => ({ name, field, at: slotAt(name as TaskSlot) }));
-}
-
 /**
- * The program that the kernel runs for each thread of the host: for the first thread of a process it writes one record,
- * with the sums over all threads. Offsets are those of the running kernel.
- * @param seenFd a map in which it remembers what it has written: two words stand for what has not changed since
+ * The program that the kernel runs for each thread of the host (Documentation/bpf/bpf_iterators.rst): for the first thread of a
+ * process it writes its record.
  * @throws AgentError `unavailable` that names the field which this kernel has not
  */
-export function assembleTaskIterator(
-  btf: Btf,
-  visit: ThreadVisit = threadVisitOf(btf),
-  seenFd?: number,
-): Buffer {
+export function assembleTaskIterator(btf: Btf, visit: ThreadVisit = threadVisitOf(btf)): Buffer {
   const code = createAssembler();
   // r6 context { meta, task }, r7 the thread
   code.move("r6", "r1");
@@ -103,96 +21,15 @@ export function assembleTaskIterator(
   code.load("r1", "r7", getField(btf, "pid", "task_struct", ["pid"]).offset, 4);
   code.load("r2", "r7", getField(btf, "tgid", "task_struct", ["tgid"]).offset, 4);
   code.jumpIfNotEqual("r1", "r2", "end");
-  if (seenFd !== undefined) jumpIfSealed(code, btf, seenFd, sealSlot, "unchanged");
-  code.move("r1", 0);
-  for (let slot = 0; slot < taskSlots; slot++) code.store("r10", recordAt + slot * 8, "r1", 8);
-  writeFields(code, btf, "r7", place(processFields), "process");
-  // The bitmap's place is free until the files are counted.
-  const scratch = { at: bitmapAt, bytes: countedFiles / 8, contextAt };
-  sumThreads(code, btf, visit, place(usageFields), scratch, slotAt("unsummed"));
-  countOpenFiles(code, btf);
-  writeOut(code, btf, taskSlots * 8);
-  if (seenFd !== undefined) {
-    // A record for which there was no room is asked for again with the next read.
-    code.jumpIfNotEqual("r0", 0, "end");
-    seal(code, btf, seenFd, sealSlot);
-    code.jump("end");
-    code.label("unchanged");
-    code.load("r1", "r7", getField(btf, "pid", "task_struct", ["pid"]).offset, 4);
-    code.store("r10", recordAt, "r1", 4);
-    code.move("r1", unchangedMark);
-    code.store("r10", recordAt + 4, "r1", 4);
-    writeOut(code, btf, 8);
-  }
-  code.label("end");
-  code.move("r0", 0);
-  code.exit();
-  return code.assemble();
-}
-
-/** bpf_seq_write(meta->seq, record, bytes), which gives 0 when there was room. Expects r6 the context. */
-function writeOut(code: Assembler, btf: Btf, bytes: number): void {
+  makeRecord(code, btf, visit);
   code.load("r1", "r6", 0, 8);
   code.load("r1", "r1", getField(btf, "seq", "bpf_iter_meta", ["seq"]).offset, 8);
   code.move("r2", "r10");
   code.add("r2", recordAt);
-  code.move("r3", bytes);
+  code.move("r3", taskSlots * 8);
   code.call(BPF_FUNC_seq_write);
-}
-
-/**
- * Counts the bits of files->fdt->open_fds. The bitmap is no struct, so it is copied first (bpf_probe_read_kernel), and
- * its words are counted without branches: a branch for each would multiply the verifier's paths.
- */
-function countOpenFiles(code: Assembler, btf: Btf): void {
-  const words = countedFiles / 64;
-  const result = slotAt("openFiles");
-  code.load("r8", "r7", getField(btf, "files", "task_struct", ["files"]).offset, 8);
-  code.jumpIfEqual("r8", 0, "counted");
-  code.load("r8", "r8", getField(btf, "files", "files_struct", ["fdt"]).offset, 8);
-  code.jumpIfEqual("r8", 0, "counted");
-  code.load("r2", "r8", getField(btf, "files", "fdtable", ["max_fds"]).offset, 4);
-  code.jumpIfGreaterOrEqual("r2", countedFiles + 1, "too many files");
-  code.shiftRight("r2", 3);
-  code.move("r1", 0);
-  for (let word = 0; word < words; word++) code.store("r10", bitmapAt + word * 8, "r1", 8);
-  code.load("r3", "r8", getField(btf, "files", "fdtable", ["open_fds"]).offset, 8);
-  code.move("r1", "r10");
-  code.add("r1", bitmapAt);
-  code.call(BPF_FUNC_probe_read_kernel);
-  code.loadConstant("r3", 0x5555_5555_5555_5555n);
-  code.loadConstant("r4", 0x3333_3333_3333_3333n);
-  code.loadConstant("r5", 0x0f0f_0f0f_0f0f_0f0fn);
-  code.loadConstant("r9", 0x0101_0101_0101_0101n);
-  code.move("r8", 0);
-  for (let word = 0; word < words; word++) {
-    code.load("r1", "r10", bitmapAt + word * 8, 8);
-    addBits(code);
-  }
-  code.store("r10", result, "r8", 8);
-  code.jump("counted");
-  code.label("too many files");
-  code.loadConstant("r1", BigInt(uncounted));
-  code.store("r10", result, "r1", 8);
-  code.label("counted");
-}
-
-/** r8 += number of bits in r1, by halving: pairs, nibbles, bytes, then the sum of the bytes. */
-function addBits(code: Assembler): void {
-  code.move("r2", "r1");
-  code.shiftRight("r2", 1);
-  code.and("r2", "r3");
-  code.subtract("r1", "r2");
-  code.move("r2", "r1");
-  code.shiftRight("r2", 2);
-  code.and("r2", "r4");
-  code.and("r1", "r4");
-  code.add("r1", "r2");
-  code.move("r2", "r1");
-  code.shiftRight("r2", 4);
-  code.add("r1", "r2");
-  code.and("r1", "r5");
-  code.multiply("r1", "r9");
-  code.shiftRight("r1", 56);
-  code.add("r8", "r1");
+  code.label("end");
+  code.move("r0", 0);
+  code.exit();
+  return code.assemble();
 }

@@ -1,27 +1,39 @@
+import { closeSync, readSync } from "node:fs";
+import { setImmediate as yieldToLoop } from "node:timers/promises";
+import { AgentError } from "../../errors.ts";
 import type { Syscalls } from "../../syscalls.ts";
 import type { Btf } from "./btf.ts";
-import { type LoadedIterator, loadTaskIterator } from "./loader.ts";
-import { createSeenTasks, type ShownTasks } from "./seen-tasks.ts";
+import { createIteratedProcesses } from "./iterated-processes.ts";
+import { type CallableProgram, loadCallable, loadTaskIterator } from "./loader.ts";
+import { createMappedValue, type MappedValue } from "./maps.ts";
+import { assembleProcessWalk } from "./process-walk.ts";
+import { createRecordPool } from "./record-pool.ts";
 import { assembleTaskIterator } from "./task-iterator.ts";
+import { readRecords, type TaskRecords } from "./task-records.ts";
 import { type ThreadVisit, threadVisitOf } from "./thread-sums.ts";
+import { createWalkMemory, type WalkMemory, walkLayout } from "./walk-memory.ts";
+import { createWalkedProcesses } from "./walked-processes.ts";
 
-/** Passes over all tasks, one after the other. */
+/** Reads of the iterator, each of at most 32 KiB, between two yields to the event loop. */
+const readsAtOnce = 8;
+/** Calls that do not find where they are to go on, in one pass: more would be a host on which processes live for no time. */
+const mostMisses = 32;
+
+/** Passes over all processes, one after the other. */
 export interface TaskPasses {
+  /** What the last pass has shown. */
+  readonly records: TaskRecords;
   /**
-   * @param scan its number; @param all whether every process is to have its whole record: else those may have a mark that
-   *   are as they were when theirs was written last
-   * @returns a descriptor from which the pass is read; the caller closes it
+   * @param scan its number
+   * @throws AgentError `unavailable` or RangeError when it cannot be ended; the next one begins anew then
    */
-  open(scan: number, all: boolean): number;
-  /** To be called when the last pass has shown other processes than the one before it. */
-  keep(shown: ShownTasks): void;
+  pass(scan: number): Promise<void>;
   close(): void;
 }
 
 /**
- * Loads the iterator. Where threads have to be walked, before Linux 6.7, all records are whole: the verifier of 6.1 goes through
- * the walk again and again for each way that leads to it, for seconds, and then refuses. So they are where a kernel does not let
- * the program remember what it has written for another reason.
+ * Loads the program. Where the kernel has no iterator of processes that a program can use, before Linux 6.7, or does not let it
+ * be loaded, the kernel's own iterator gives the whole record of each process.
  * @throws AgentError `unavailable` with the kernel's errno and the end of the verifier's log
  */
 export function loadTaskPasses(
@@ -29,37 +41,115 @@ export function loadTaskPasses(
   syscalls: Syscalls,
   threads: ThreadVisit = threadVisitOf(btf),
 ): TaskPasses {
-  if (threads === "walk") return loadWhole(btf, syscalls, threads);
+  if (threads === "walk") return loadIterator(btf, syscalls, threads);
   try {
-    return loadRemembering(btf, syscalls, threads);
+    return loadWalk(btf, syscalls);
   } catch {
-    return loadWhole(btf, syscalls, threads);
+    return loadIterator(btf, syscalls, threads);
   }
 }
 
-function loadWhole(btf: Btf, syscalls: Syscalls, threads: ThreadVisit): TaskPasses {
+function loadIterator(btf: Btf, syscalls: Syscalls, threads: ThreadVisit): TaskPasses {
   const iterator = loadTaskIterator(assembleTaskIterator(btf, threads), btf, syscalls);
-  return { open: () => iterator.open(), keep: () => {}, close: () => iterator.close() };
+  const pool = createRecordPool();
+  const processes = createIteratedProcesses(pool);
+  let isInStep = false;
+  return {
+    records: readRecords(pool, processes),
+    pass: async () => {
+      if (!isInStep) processes.clear();
+      isInStep = false;
+      const fd = iterator.open();
+      processes.begin();
+      try {
+        for (let reads = 1; ; reads++) {
+          const room = processes.room();
+          const length = readSync(fd, room, 0, room.length, null);
+          if (length === 0) break;
+          processes.took(length);
+          if (reads % readsAtOnce === 0) await yieldToLoop();
+        }
+      } finally {
+        closeSync(fd);
+      }
+      processes.finish();
+      isInStep = true;
+    },
+    close: () => iterator.close(),
+  };
 }
 
-function loadRemembering(btf: Btf, syscalls: Syscalls, threads: ThreadVisit): TaskPasses {
-  const seen = createSeenTasks(syscalls);
-  let iterator: LoadedIterator;
+/** @throws AgentError `unavailable` when the kernel has no such map or program, or refuses it */
+function loadWalk(btf: Btf, syscalls: Syscalls): TaskPasses {
+  const value = createMappedValue(walkLayout.bytes, "pidward_walk", syscalls);
+  let program: CallableProgram;
   try {
-    iterator = loadTaskIterator(assembleTaskIterator(btf, threads, seen.mapFd), btf, syscalls);
+    program = loadCallable(assembleProcessWalk(btf, value.fd), "pidward_walk", btf, syscalls);
   } catch (error) {
-    seen.close();
+    value.close();
     throw error;
   }
+  return createWalkedPasses(program, value);
+}
+
+/** @param program what `assembleProcessWalk` gives for the map's value */
+export function createWalkedPasses(
+  program: Pick<CallableProgram, "call" | "close">,
+  value: MappedValue,
+): TaskPasses {
+  const memory = createWalkMemory(value.bytes);
+  const pool = createRecordPool();
+  const processes = createWalkedProcesses(pool, memory);
+  let isInStep = false;
+  let isOpen = true;
   return {
-    open: (scan, all) => {
-      seen.begin(scan, all);
-      return iterator.open();
+    records: readRecords(pool, processes),
+    pass: async (scan) => {
+      // A scan that was under way when the agent stopped comes here; memory that is unmapped would end the process.
+      if (!isOpen) return;
+      if (!isInStep) processes.clear();
+      isInStep = false;
+      memory.beginPass(scan);
+      processes.begin();
+      const call = callInTurn(program, memory);
+      while (call()) {
+        processes.take();
+        await yieldToLoop();
+        if (!isOpen) return;
+      }
+      processes.take();
+      processes.finish();
+      isInStep = true;
     },
-    keep: seen.keep,
     close: () => {
-      iterator.close();
-      seen.close();
+      isOpen = false;
+      program.close();
+      value.close();
     },
+  };
+}
+
+/**
+ * One call goes through all processes; when its output is full, the next one goes on behind the process of its last record. That
+ * can have ended meanwhile: then one goes on behind the process of a record before that one, and in the end from the beginning.
+ * @returns a function that calls the program, and tells whether there is more
+ */
+function callInTurn(program: Pick<CallableProgram, "call">, memory: WalkMemory): () => boolean {
+  let written = 0;
+  let misses = 0;
+  const callBehind = (index: number): void => {
+    if (index < 0) memory.beginCall(0, 0);
+    else memory.beginCall(memory.pidOf(index), memory.cursorOf(index));
+    program.call();
+  };
+  return () => {
+    let back = 1;
+    for (callBehind(written - back); memory.hasMissed(); callBehind(written - back)) {
+      if (++misses > mostMisses)
+        throw new AgentError("unavailable", "processes end faster than the kernel's program can show them");
+      back *= 2;
+    }
+    written = memory.written();
+    return memory.isFull();
   };
 }

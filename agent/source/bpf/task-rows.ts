@@ -9,8 +9,8 @@ import { createLives, createSighting, type Life, restOf, rests } from "../procfs
 import { createOpenFilesCounter } from "../procfs/open-files.ts";
 import type { RowScan } from "../procfs/procfs-source.ts";
 import { systemShare } from "./cpu-time.ts";
+import { words } from "./process-record.ts";
 import { wordsOfRecord } from "./record-pool.ts";
-import { words } from "./task-iterator.ts";
 import { commEnd, enlarge, type TaskRecords } from "./task-records.ts";
 import { stateLetter } from "./task-state.ts";
 

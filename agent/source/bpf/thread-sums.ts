@@ -29,7 +29,7 @@ export type ThreadVisit = "iterate" | "walk";
 
 /** What this kernel allows. */
 export function threadVisitOf(btf: Btf): ThreadVisit {
-  return findThreadIterator(btf) === undefined ? "walk" : "iterate";
+  return findTaskIterator(btf) === undefined ? "walk" : "iterate";
 }
 
 /**
@@ -54,30 +54,35 @@ export function sumThreads(
   writeFields(code, btf, "r7", placed, "only thread");
   code.jump("threads summed");
   code.label("several threads");
-  const iterator = visit === "iterate" ? findThreadIterator(btf) : undefined;
+  const iterator = visit === "iterate" ? findTaskIterator(btf) : undefined;
   if (iterator === undefined) walkThreads(code, btf, placed, scratch, unsummedAt);
-  else iterateThreads(code, btf, placed, scratch, iterator);
+  else iterateThreads(code, btf, placed, scratch, iterator, unsummedAt);
   code.label("threads summed");
 }
 
-/** The kernel's functions for programs (kfuncs) that go through the threads of a process; since Linux 6.7. */
-interface ThreadIterator {
+/** The kernel's functions for programs (kfuncs) that go through tasks, the threads of a process or others; since Linux 6.7. */
+export interface TaskIterator {
   readonly create: number;
   readonly next: number;
   readonly destroy: number;
+  readonly acquire: number;
+  readonly release: number;
   readonly bytes: number;
   /** BPF_TASK_ITER_PROC_THREADS of kernel/bpf/task_iter.c */
-  readonly flags: number;
+  readonly threads: number;
 }
 
-function findThreadIterator(btf: Btf): ThreadIterator | undefined {
+/** Undefined where the kernel has none. */
+export function findTaskIterator(btf: Btf): TaskIterator | undefined {
   const create = btf.findFunctionId("bpf_iter_task_new");
   const next = btf.findFunctionId("bpf_iter_task_next");
   const destroy = btf.findFunctionId("bpf_iter_task_destroy");
+  const acquire = btf.findFunctionId("bpf_task_acquire");
+  const release = btf.findFunctionId("bpf_task_release");
   const bytes = btf.findStructSize("bpf_iter_task");
-  const flags = btf.findEnumerator("BPF_TASK_ITER_PROC_THREADS");
-  const isThere = create && next && destroy && bytes && flags;
-  return isThere ? { create, next, destroy, bytes, flags } : undefined;
+  const threads = btf.findEnumerator("BPF_TASK_ITER_PROC_THREADS");
+  const isThere = create && next && destroy && acquire && release && bytes && threads;
+  return isThere ? { create, next, destroy, acquire, release, bytes, threads } : undefined;
 }
 
 function iterateThreads(
@@ -85,18 +90,19 @@ function iterateThreads(
   btf: Btf,
   placed: readonly PlacedField[],
   scratch: Scratch,
-  iterator: ThreadIterator,
+  iterator: TaskIterator,
+  unsummedAt: number,
 ): void {
-  const call = (kernelFunction: number): void => {
-    code.move("r1", "r10");
-    code.add("r1", scratch.at);
-    code.callKernelFunction(kernelFunction);
-  };
-  code.move("r2", "r7");
-  code.move("r3", iterator.flags);
-  call(iterator.create);
+  // Its functions take no task that only RCU holds, as that of a walk is.
+  code.move("r1", "r7");
+  code.callKernelFunction(iterator.acquire);
+  code.jumpIfEqual("r0", 0, "not acquired");
+  code.move("r9", "r0");
+  code.move("r2", "r9");
+  code.move("r3", iterator.threads);
+  callTaskIterator(code, iterator.create, scratch.at);
   code.label("next thread");
-  call(iterator.next);
+  callTaskIterator(code, iterator.next, scratch.at);
   code.jumpIfEqual("r0", 0, "no more threads");
   for (const { name, field, at } of placed) {
     const found = findUsage(btf, name, field);
@@ -106,7 +112,20 @@ function iterateThreads(
   }
   code.jump("next thread");
   code.label("no more threads");
-  call(iterator.destroy);
+  callTaskIterator(code, iterator.destroy, scratch.at);
+  code.move("r1", "r9");
+  code.callKernelFunction(iterator.release);
+  code.jump("threads summed");
+  code.label("not acquired");
+  code.move("r1", 1);
+  code.store("r10", unsummedAt, "r1", 8);
+}
+
+/** Calls one of its functions. @param at where its state is on the stack */
+export function callTaskIterator(code: Assembler, kernelFunction: number, at: number): void {
+  code.move("r1", "r10");
+  code.add("r1", at);
+  code.callKernelFunction(kernelFunction);
 }
 
 /**
