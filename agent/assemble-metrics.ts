@@ -7,7 +7,7 @@ import { createCollectorGroup } from "./metrics/collector-group.ts";
 import { nodeBuildInfo } from "./metrics/compat/node/build-info.ts";
 import { createExposition, type ExpositionFormat } from "./metrics/exposition.ts";
 import type { OwnMetrics } from "./metrics/own-metrics.ts";
-import { createPiece, type Piece } from "./metrics/pieces.ts";
+import { createPiece, createPieceMemo, type Piece } from "./metrics/pieces.ts";
 import { createScrapeCache, type ScrapeCache, type ScrapeTarget } from "./metrics/scrape-cache.ts";
 import { createSeriesShares } from "./metrics/series-shares.ts";
 import type { Snapshot } from "./model.ts";
@@ -28,10 +28,12 @@ export function assembleMetrics(config: Config, parts: MetricsParts, log: Logger
   const warn = warnOnce(log);
   const render = new Map<MetricGroup, RenderGroup>();
   if (chosen.has("pidward")) {
-    render.set("pidward", async (snapshot, format) => [
-      ...exposition.render(snapshot, format, shares.ofOwn()),
-      createPiece(await parts.own.render(format)),
-    ]);
+    const memo = createPieceMemo();
+    render.set("pidward", async (snapshot, format) => {
+      const pieces = exposition.render(snapshot, format, shares.ofOwn());
+      const own = await parts.own.render(format);
+      return [...pieces, ...own.map((text, index) => memo(`${format} ${index}`, text))];
+    });
   }
   const collectors = listCollectors(
     config,

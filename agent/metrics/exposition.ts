@@ -1,4 +1,5 @@
 import { type Container, containerLabel, type ProgramTotals, type Snapshot } from "../model.ts";
+import { haveSameElements } from "../source/same-elements.ts";
 import {
   type ContainerSubject,
   containerFamilies,
@@ -48,6 +49,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
   const managed = createSeriesBlocks(managedProgramState);
   const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
+  const nameContainers = createContainerNames();
   const memo = createPieceMemo();
   const heads = { text: createHeads("text"), openmetrics: createHeads("openmetrics") };
   const fold = createProgramFold();
@@ -66,7 +68,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
   return {
     render: (snapshot, format, maxSeries) => {
       const { kept, other, folded } = foldOnce(snapshot, maxSeries);
-      const names = distinctLabels(snapshot.containers, other === undefined ? [] : [otherLabel]);
+      const names = nameContainers(snapshot.containers, other !== undefined);
       const nameOf = (container: number): string => names[container] ?? "";
       const writer = createWriter(format, maxSeries, folded.length, { memo, headOf: heads[format] });
       const containers = labelContainers(snapshot.containers, names, countZombies(snapshot));
@@ -206,6 +208,16 @@ function createWriter(
       }
       return pieces;
     },
+  };
+}
+
+/** `distinctLabels`, made anew when the containers are others. */
+function createContainerNames(): (containers: readonly Container[], hasOther: boolean) => readonly string[] {
+  let last: { containers: readonly Container[]; hasOther: boolean; names: readonly string[] } | undefined;
+  return (containers, hasOther) => {
+    if (last?.hasOther !== hasOther || !haveSameElements(last.containers, containers))
+      last = { containers, hasOther, names: distinctLabels(containers, hasOther ? [otherLabel] : []) };
+    return last.names;
   };
 }
 

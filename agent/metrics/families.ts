@@ -20,6 +20,8 @@ export interface Reading<Subject> {
 
 export interface SubjectFamily<Subject> extends Family {
   readonly readings: readonly Reading<Subject>[];
+  /** What all figures are read from: while it is the same, so are they. The subject itself when left out. */
+  readonly basis?: (subject: Subject) => unknown;
 }
 
 function one<S>(
@@ -37,9 +39,10 @@ function split<S>(
   help: string,
   label: string,
   readings: Readonly<Record<string, (subject: S) => number>>,
+  basis?: (subject: S) => unknown,
 ): SubjectFamily<S> {
   const list = Object.entries(readings).map(([value, read]) => ({ values: [value], read }));
-  return { name, type, help, labels: [label], readings: list };
+  return { name, type, help, labels: [label], readings: list, ...(basis && { basis }) };
 }
 
 /** Labels of the families of a program. */
@@ -108,6 +111,7 @@ export const programFamilies: readonly SubjectFamily<ProgramTotals>[] = [
     Object.fromEntries(
       processStates.map((state, index) => [state, (p: ProgramTotals) => p.byState[index] ?? 0]),
     ),
+    (p) => p.byState,
   ),
   one(
     "pidward_program_oldest_start_time_seconds",
@@ -123,6 +127,7 @@ export const programFamilies: readonly SubjectFamily<ProgramTotals>[] = [
     Object.fromEntries(
       exitReasons.map((reason, index) => [reason, (p: ProgramTotals) => p.exits[index] ?? 0]),
     ),
+    (p) => p.exits,
   ),
   one(
     "pidward_program_starts_total",

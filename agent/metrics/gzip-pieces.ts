@@ -10,9 +10,11 @@ const leastChunk = 4 * 1024;
 /**
  * Level 1: the higher ones cost several times as much and save a few percent. It ends at a byte, and nothing in it points
  * back to what stands before: what is compressed apart can be put together (RFC 1951, 3.2.4; zlib.h, Z_SYNC_FLUSH). The memory
- * is made for each run anew: half as much of it (`memLevel`) is a quarter less work, and a run is not larger for it.
+ * is made for each run anew: half as much of it (`memLevel`) is a quarter less work, and a run is not larger for it; nor is a short
+ * one with a shorter window.
  */
 const options = { level: 1, memLevel: 7, finishFlush: zlib.constants.Z_SYNC_FLUSH };
+const shortWindowBits = 13;
 
 /** No name, no time, of a Unix (RFC 1952, 2.3). */
 const header = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
@@ -64,7 +66,11 @@ function areSame(run: Run, other: Run): boolean {
 function deflateRun(run: Run, join: ReturnType<typeof createJoiner>): Deflated {
   const length = lengthOf(run);
   const text = join(run, length);
-  const bytes = zlib.deflateRawSync(text, { ...options, chunkSize: Math.max(leastChunk, length >> 3) });
+  const bytes = zlib.deflateRawSync(text, {
+    ...options,
+    windowBits: length <= 2 * 2 ** shortWindowBits ? shortWindowBits : zlib.constants.Z_MAX_WINDOWBITS,
+    chunkSize: Math.max(leastChunk, length >> 3),
+  });
   return { run, bytes, crc: zlib.crc32(text), length, shift: shiftOf(length) };
 }
 

@@ -40,8 +40,11 @@ export interface OwnMetrics {
   /** @param isGood whether the web configuration that was read last can be used */
   webConfigRead(isGood: boolean): void;
   readRefused(): void;
-  /** In OpenMetrics without the final `# EOF`. */
-  render(format: ExpositionFormat): Promise<string>;
+  /**
+   * In OpenMetrics without the final `# EOF`; in parts, of which those that stand far from a scan's own figures are the same
+   * text for long.
+   */
+  render(format: ExpositionFormat): Promise<readonly string[]>;
 }
 
 export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
@@ -150,18 +153,52 @@ export const ownFamilies = {
 } as const satisfies Record<string, Family>;
 
 export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
+  const loopDelays = createLoopDelays();
+  const renderRuntime = createRuntimeMetrics({ ...parts, loopDelays });
+  const scans = createScanMetrics();
+  const seldom = createSeldomMetrics(parts);
+  return {
+    ...seldom.metrics,
+    scanned: scans.scanned,
+    timerCame: loopDelays.record,
+    render: async (format) => [
+      await renderRuntime(format),
+      await scans.render(format),
+      await seldom.render(format),
+    ],
+  };
+}
+
+/** What changes with each scan. */
+function createScanMetrics(): Pick<OwnMetrics, "scanned"> & {
+  render(format: ExpositionFormat): Promise<string>;
+} {
   const { registry, seal } = createRegistryPair();
-  const settings = ({ name, help, labels }: Family) => ({
-    name,
-    help,
-    labelNames: [...labels],
-    registers: [registry],
-  });
   const scanSeconds = new Histogram({
-    ...settings(ownFamilies.scanSeconds),
+    ...settingsOf(ownFamilies.scanSeconds, registry),
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   });
-  const problems = new Counter(settings(ownFamilies.problems));
+  const problems = new Counter(settingsOf(ownFamilies.problems, registry));
+  return {
+    scanned: (snapshot) => {
+      scanSeconds.observe(snapshot.scanSeconds);
+      for (const problem of snapshot.problems) problems.inc({ kind: problem.kind }, problem.count);
+    },
+    render: seal(),
+  };
+}
+
+function settingsOf({ name, help, labels }: Family, registry: Registry) {
+  return { name, help, labelNames: [...labels], registers: [registry] };
+}
+
+/** What stays for long: it is rendered anew when something of it has changed. */
+function createSeldomMetrics(parts: OwnMetricsParts): {
+  readonly metrics: Omit<OwnMetrics, "scanned" | "timerCame" | "render">;
+  render(format: ExpositionFormat): Promise<string>;
+} {
+  const { registry, seal } = createRegistryPair();
+  const settings = (family: Family) => settingsOf(family, registry);
   const actions = new Counter(settings(ownFamilies.actions));
   const auditFailures = new Counter(settings(ownFamilies.auditFailures));
   const collectorFailures = new Counter(settings(ownFamilies.collectorFailures));
@@ -200,24 +237,49 @@ export function createOwnMetrics(parts: OwnMetricsParts): OwnMetrics {
     },
   });
   const render = seal();
-  const loopDelays = createLoopDelays();
-  const renderRuntime = createRuntimeMetrics({ ...parts, loopDelays });
-  return {
-    scanned: (snapshot) => {
-      scanSeconds.observe(snapshot.scanSeconds);
-      for (const problem of snapshot.problems) problems.inc({ kind: problem.kind }, problem.count);
-    },
-    timerCame: loopDelays.record,
-    auditFailed: () => auditFailures.inc(),
-    collectorFailed: (collector) => collectorFailures.inc({ collector }),
-    seriesDropped: (family, count) => familyDropped.set({ family }, count),
-    webConfigRead: (isGood) => {
-      webConfigGood.set(isGood ? 1 : 0);
-      if (isGood) webConfigReadAt.set(Date.now() / 1000);
-    },
-    readRefused: () => readsRefused.inc(),
-    cgroupsLeftOut: (count) => cgroupsLeftOut.set(count),
-    acted: (action, driver, outcome) => actions.inc({ action, driver, outcome }),
-    render: async (format) => (await renderRuntime(format)) + (await render(format)),
+  const known = new Map<ExpositionFormat, { readonly state: string; readonly text: Promise<string> }>();
+  let changes = 0;
+  /** What is asked for at each rendering, and how often something else has changed. */
+  const stateNow = (): string =>
+    [changes, parts.events.lost(), ...[...parts.runtimes(), ...parts.features()].map(stateOf)].join("\n");
+  const changing =
+    <A extends readonly unknown[]>(change: (...args: A) => void) =>
+    (...args: A): void => {
+      changes++;
+      change(...args);
+    };
+  /** By family or the name of a gauge, as it was set last: it is set with each rendering. */
+  const gauges = new Map<string, number>();
+  const set = (name: string, figure: number, change: () => void): void => {
+    if (gauges.get(name) === figure) return;
+    gauges.set(name, figure);
+    changing(change)();
   };
+  return {
+    metrics: {
+      auditFailed: changing(() => auditFailures.inc()),
+      collectorFailed: changing((collector) => collectorFailures.inc({ collector })),
+      seriesDropped: (family, count) =>
+        set(`dropped ${family}`, count, () => familyDropped.set({ family }, count)),
+      webConfigRead: changing((isGood) => {
+        webConfigGood.set(isGood ? 1 : 0);
+        if (isGood) webConfigReadAt.set(Date.now() / 1000);
+      }),
+      readRefused: changing(() => readsRefused.inc()),
+      cgroupsLeftOut: (count) => set("cgroups left out", count, () => cgroupsLeftOut.set(count)),
+      acted: changing((action, driver, outcome) => actions.inc({ action, driver, outcome })),
+    },
+    render: (format) => {
+      const state = stateNow();
+      const last = known.get(format);
+      if (last?.state === state) return last.text;
+      const text = render(format);
+      known.set(format, { state, text });
+      return text;
+    },
+  };
+}
+
+function stateOf({ name, available }: Availability): string {
+  return `${name} ${available}`;
 }

@@ -62,6 +62,7 @@ function createBlock<S>(family: SubjectFamily<S>): Block<S> {
   const own = family.readings.map(({ values }) =>
     values.length === 0 ? "" : labelText(family.labels, values),
   );
+  const { basis } = family;
   const shown: Labelled<S>[] = [];
   let lines = createFigureLines(0, () => "");
   let last: Rendered = { pieces: [], written: 0, dropped: 0 };
@@ -90,8 +91,11 @@ function createBlock<S>(family: SubjectFamily<S>): Block<S> {
     for (let index = from; index < end; index++) {
       const one = subjects[index];
       const place = index - from;
-      if (one === undefined || one === shown[place]) continue;
+      const before = shown[place];
+      if (one === undefined || one === before) continue;
       shown[place] = one;
+      if (before !== undefined && basis !== undefined && basis(one.subject) === basis(before.subject))
+        continue;
       for (let at = 0; at < own.length; at++)
         lines.set(place * own.length + at, family.readings[at]?.read(one.subject) ?? Number.NaN);
       isSame = false;

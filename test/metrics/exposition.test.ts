@@ -148,6 +148,28 @@ test("a second rendering differs in what has changed only, and the pieces of the
   }
 });
 
+test("whichever figure of a program changes, the next rendering has it", () => {
+  const exposition = createExposition({ topProcesses: 0 });
+  const base = makeSnapshot([{ pid: 10, name: "a" }]);
+  const [program] = base.programs;
+  if (program === undefined) throw new Error("there is no program");
+  let changed = 0;
+  for (const [key, value] of Object.entries(program)) {
+    const others = Array.isArray(value)
+      ? value.map((figure, index) => value.with(index, figure + 1))
+      : typeof value === "number" && key !== "container"
+        ? [value + 1]
+        : [];
+    for (const other of others) {
+      const snapshot = { ...base, programs: [{ ...program, [key]: other }] };
+      exposition.render(base, "text", 50_000);
+      expect(joinPieces(exposition.render(snapshot, "text", 50_000)).toString()).toBe(render(snapshot));
+      changed++;
+    }
+  }
+  expect(changed).toBeGreaterThan(25);
+});
+
 test("the bound holds from one rendering to the next, whichever way the number of series goes", () => {
   const exposition = createExposition({ topProcesses: 0 });
   const many = (count: number): Snapshot =>
@@ -175,14 +197,14 @@ test("the top processes are those that use most, each once", () => {
   expect(pids.length).toBeLessThanOrEqual(2);
 });
 
-/** The agent's own metrics, with a clock of the test. */
-function makeOwnMetrics(clock = { now: 0 }) {
+/** The agent's own metrics, with a clock of the test, and what they ask for. */
+function makeOwnMetrics(clock = { now: 0 }, asked = { lost: 5, isUp: false }) {
   return createOwnMetrics({
     version: "1.2.3",
     source: "procfs",
     sourceReason: "no rights\nlog",
-    events: { name: "connector", reason: "no rights", lost: () => 5 },
-    runtimes: () => [{ name: "docker", available: false }],
+    events: { name: "connector", reason: "no rights", lost: () => asked.lost },
+    runtimes: () => [{ name: "docker", available: asked.isUp }],
     features: () => [{ name: "bpf", available: false }],
     refreshMs: 5_000,
     monotonicMs: () => clock.now,
@@ -193,7 +215,7 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
   const own = makeOwnMetrics();
   own.scanned({ scanSeconds: 0.02, problems: degradedScene().problems });
   own.acted("signal", "none", "done");
-  const text = await own.render("text");
+  const text = (await own.render("text")).join("");
   const values = new Map(
     parseExposition(text).map((one) => [`${one.name}${JSON.stringify(one.labels)}`, one.value]),
   );
@@ -207,17 +229,18 @@ test("the agent's own metrics count scans, problems and acts, in both formats", 
   expect(values.get("pidward_events_lost_total{}")).toBe(5);
   expect(values.get('pidward_feature_available{"feature":"bpf"}')).toBe(0);
   expect(values.get("pidward_scan_duration_seconds_count{}")).toBe(1);
-  const open = await own.render("openmetrics");
+  const open = (await own.render("openmetrics")).join("");
   expect(open).not.toContain("# EOF");
   expect(open).toContain("# TYPE pidward_scan_problems counter");
   expect(open).toContain('pidward_scan_problems_total{kind="refused"} 3');
+  expect((await own.render("text")).join("")).toBe(text);
 });
 
 test("what Node and the kernel tell of the agent is collected once in a while, its own counters each time", async () => {
   const clock = { now: 0 };
   const own = makeOwnMetrics(clock);
   const figure = async (name: string) =>
-    parseExposition(await own.render("text")).find((one) => one.name === name)?.value;
+    parseExposition((await own.render("text")).join("")).find((one) => one.name === name)?.value;
   const collected = await figure("process_resident_memory_bytes");
   expect(collected).toBeGreaterThan(1 << 20);
   const ballast = Buffer.alloc(64 << 20, 1);
@@ -231,13 +254,41 @@ test("what Node and the kernel tell of the agent is collected once in a while, i
   );
 });
 
+test("of the agent's own metrics what stays is the same text, and what changes shows in the next rendering", async () => {
+  const asked = { lost: 5, isUp: false };
+  const own = makeOwnMetrics(undefined, asked);
+  const seldom = async () => (await own.render("text")).at(-1) ?? "";
+  own.seriesDropped("node", 3);
+  const first = await seldom();
+  own.scanned({ scanSeconds: 0.02, problems: [] });
+  own.seriesDropped("node", 3);
+  expect(await seldom()).toBe(first);
+  const changes: readonly (readonly [() => void, string])[] = [
+    [() => (asked.lost = 6), "pidward_events_lost_total 6"],
+    [() => (asked.isUp = true), 'pidward_runtime_up{runtime="docker"} 1'],
+    [() => own.seriesDropped("node", 4), 'pidward_family_series_dropped{family="node"} 4'],
+    [() => own.cgroupsLeftOut(2), "pidward_cgroups_left_out 2"],
+    [() => own.readRefused(), "pidward_http_reads_refused_total 1"],
+    [() => own.collectorFailed("node.cpu"), 'pidward_collector_failures_total{collector="node.cpu"} 1'],
+    [() => own.auditFailed(), "pidward_audit_write_failures_total 1"],
+    [() => own.webConfigRead(true), "pidward_web_config_last_reload_successful 1"],
+    [() => own.acted("signal", "none", "done"), 'driver="none",outcome="done"} 1'],
+  ];
+  for (const [change, line] of changes) {
+    expect(await seldom()).not.toContain(line);
+    change();
+    expect(await seldom()).toContain(line);
+    expect((await own.render("openmetrics")).join("")).toContain(line);
+  }
+});
+
 test("the delay of the event loop is how late a timer came, and begins anew with each collection", async () => {
   const clock = { now: 0 };
   const own = makeOwnMetrics(clock);
   const delays = async () => {
     clock.now += 5_000;
     return new Map(
-      parseExposition(await own.render("text")).flatMap(({ name, value }) => {
+      parseExposition((await own.render("text")).join("")).flatMap(({ name, value }) => {
         const figure = /^nodejs_eventloop_lag_(\w+)_seconds$/.exec(name)?.[1];
         return figure === undefined ? [] : [[figure, value] as const];
       }),
