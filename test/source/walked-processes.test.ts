@@ -23,7 +23,7 @@ interface Model {
 }
 
 const looks = 16;
-const { entriesAt, entryBytes, entryPassAt, entrySealAt, outputAt, outputStride } = walkLayout;
+const { entriesAt, entryBytes, entryPassAt, entrySealAt, entrySumAt, outputAt, outputStride } = walkLayout;
 
 /**
  * @param room records after which a call is full
@@ -47,6 +47,7 @@ function createModel(room = 5, between: (model: Model) => void = () => {}): Mode
   /** @returns whether there was room */
   const visit = ({ pid, life, figure }: Process): boolean => {
     const seal = 1 + figure + life * 1000;
+    const sum = 1 + figure + pid * 1000;
     const entry = findEntry(pid);
     const entryAt = entriesAt + entry * entryBytes;
     if (entry !== noEntry) {
@@ -55,20 +56,25 @@ function createModel(room = 5, between: (model: Model) => void = () => {}): Mode
     }
     const written = get(walkLayout.writtenAt);
     if (written === room * outputStride) return false;
+    if (entry !== noEntry) {
+      set(entryAt + entrySealAt, seal);
+      set(entryAt + entrySealAt + 4, life);
+      if (get(entryAt + entrySumAt) === sum && get(entryAt + entrySumAt + 4) === pid) return true;
+      set(entryAt + entrySumAt, sum);
+      set(entryAt + entrySumAt + 4, pid);
+    }
     const head = outputAt + written;
     set(head, get(walkLayout.cursorAt));
     set(head + walkLayout.headEntryAt, entry);
     set(head + walkLayout.headSealAt, seal);
     set(head + walkLayout.headSealAt + 4, life);
+    set(head + walkLayout.headSumAt, sum);
+    set(head + walkLayout.headSumAt + 4, pid);
     Buffer.from(bytes, head + walkLayout.headBytes, outputStride - walkLayout.headBytes).set(
       writeRecord({ processId: BigInt(pid), writtenBytes: BigInt(figure) }),
     );
     set(walkLayout.writtenAt, written + outputStride);
     model.pids.push(pid);
-    if (entry !== noEntry) {
-      set(entryAt + entrySealAt, seal);
-      set(entryAt + entrySealAt + 4, life);
-    }
     return true;
   };
   const call = (): void => {

@@ -2,7 +2,7 @@ import { AgentError } from "../../errors.ts";
 import { turns } from "../turns.ts";
 import { type Assembler, createAssembler, type Register } from "./assembler.ts";
 import type { Btf } from "./btf.ts";
-import { makeRecord, recordAt, taskSlots } from "./process-record.ts";
+import { makeRecord, recordAt, taskSlots, words } from "./process-record.ts";
 import { getField, lifeFields, type RecordField, taskField, usageFields, widthOf } from "./record-fields.ts";
 import { callTaskIterator, findTaskIterator } from "./thread-sums.ts";
 import { noEntry, walkLayout } from "./walk-memory.ts";
@@ -84,6 +84,12 @@ export function assembleProcessWalk(btf: Btf, mapFd: number): Buffer {
   spoilOfThreads(code, btf, mapFd);
   jumpIfFull(code, mapFd);
   makeRecord(code, btf, "iterate");
+  sumRecord(code);
+  loadFound(code, mapFd, "write");
+  sealEntry(code);
+  jumpIfWritten(code, "written");
+  code.store("r9", walkLayout.entrySumAt, "r6", 8);
+  code.label("write");
   writeOut(code, mapFd);
   code.label("written");
   code.move("r0", 0);
@@ -120,11 +126,7 @@ function makeSeal(code: Assembler, btf: Btf, mapFd: number): void {
     loadField(code, btf, "r2", one);
     // The verifier lets a program do nothing with a pointer but subtract another one.
     if (one.isPointer) code.subtract("r2", "r7");
-    code.xor("r1", "r2");
-    code.multiply("r1", "r3");
-    code.move("r2", "r1");
-    code.shiftRight("r2", 32);
-    code.xor("r1", "r2");
+    mix(code, "r1");
   }
   code.label("seal made");
   code.loadMapValue("r4", mapFd, 0);
@@ -203,9 +205,51 @@ function jumpIfFull(code: Assembler, mapFd: number): void {
   code.and("r8", -8);
 }
 
-/** Copies the record to the output, and seals the entry, if the process has one. */
+/** Mixes r2 into one figure of all that came before. Expects r3 the multiplier. */
+function mix(code: Assembler, sum: "r1" | "r6"): void {
+  code.xor(sum, "r2");
+  code.multiply(sum, "r3");
+  code.move("r2", sum);
+  code.shiftRight("r2", 32);
+  code.xor(sum, "r2");
+}
+
+/** r6 = the sum of the record, which is another one when a bit of it is */
+function sumRecord(code: Assembler): void {
+  code.loadConstant("r3", multiplier);
+  code.move("r6", 0);
+  for (let slot = 0; slot < taskSlots; slot++) {
+    code.load("r2", "r10", recordAt + slot * 8, 8);
+    mix(code, "r6");
+  }
+}
+
+/** r9 = the process's entry, r4 the map's value; jumps when it has none. */
+function loadFound(code: Assembler, mapFd: number, none: string): void {
+  code.loadMapValue("r4", mapFd, 0);
+  code.load("r8", "r4", walkLayout.foundAt, 8);
+  code.jumpIfGreaterOrEqual("r8", walkLayout.mostSeen, none);
+  loadEntry(code, mapFd);
+}
+
+/** Expects r9 the entry and r4 the map's value. */
+function sealEntry(code: Assembler): void {
+  code.load("r1", "r4", walkLayout.sealAt, 8);
+  code.store("r9", walkLayout.entrySealAt, "r1", 8);
+}
+
+/** Jumps when the record is the one that was written last. One without its threads' sums is always written. */
+function jumpIfWritten(code: Assembler, written: string): void {
+  code.load("r1", "r10", recordAt + words.unsummed * 4, 8);
+  code.jumpIfNotEqual("r1", 0, "other record");
+  code.load("r1", "r9", walkLayout.entrySumAt, 8);
+  code.jumpIfEqual("r1", "r6", written);
+  code.label("other record");
+}
+
+/** Copies the record to the output. Expects r6 its sum. */
 function writeOut(code: Assembler, mapFd: number): void {
-  const { cursorAt, foundAt, writtenAt, sealAt, headEntryAt, headSealAt, headBytes } = walkLayout;
+  const { cursorAt, foundAt, writtenAt, sealAt, headEntryAt, headSealAt, headSumAt, headBytes } = walkLayout;
   jumpIfFull(code, mapFd);
   code.loadMapValue("r9", mapFd, walkLayout.outputAt);
   code.add("r9", "r8");
@@ -215,17 +259,13 @@ function writeOut(code: Assembler, mapFd: number): void {
   code.store("r9", headEntryAt, "r1", 4);
   code.load("r1", "r4", sealAt, 8);
   code.store("r9", headSealAt, "r1", 8);
+  code.store("r9", headSumAt, "r6", 8);
   for (let slot = 0; slot < taskSlots; slot++) {
     code.load("r1", "r10", recordAt + slot * 8, 8);
     code.store("r9", headBytes + slot * 8, "r1", 8);
   }
   code.add("r8", walkLayout.outputStride);
   code.store("r4", writtenAt, "r8", 8);
-  code.load("r8", "r4", foundAt, 8);
-  code.jumpIfGreaterOrEqual("r8", walkLayout.mostSeen, "written");
-  loadEntry(code, mapFd);
-  code.load("r1", "r4", sealAt, 8);
-  code.store("r9", walkLayout.entrySealAt, "r1", 8);
 }
 
 function pidOf(btf: Btf): number {

@@ -5,9 +5,9 @@ const mostSeen = 65_536;
 /** Records for which one call has room. */
 const recordsAtOnce = 768;
 
-const headBytes = 16;
+const headBytes = 24;
 const outputStride = headBytes + taskSlots * 8;
-const entryBytes = 16;
+const entryBytes = 24;
 const entriesAt = 64;
 const outputAt = entriesAt + mostSeen * entryBytes;
 const outputBytes = recordsAtOnce * outputStride;
@@ -33,18 +33,20 @@ export const walkLayout = {
   foundAt: 48,
   /** Its seal. */
   sealAt: 56,
-  /** Entries: PID, number of the last pass that has shown it (four bytes each), seal. */
+  /** Entries: PID, number of the last pass that has shown it (four bytes each); seal, and sum of the last record (eight each). */
   entriesAt,
   entryBytes,
   entryPassAt: 4,
   entrySealAt: 8,
+  entrySumAt: 16,
   mostSeen,
-  /** Records: the cursor behind it, its entry or `noEntry` (four bytes each), seal; then what `words` tells of. */
+  /** Records: the cursor behind it, its entry or `noEntry` (four bytes each), seal, sum (eight each); then what `words` tells of. */
   outputAt,
   outputStride,
   outputBytes,
   headEntryAt: 4,
   headSealAt: 8,
+  headSumAt: 16,
   headBytes,
   bytes: outputAt + outputBytes,
 } as const;
@@ -55,6 +57,10 @@ export const noEntry = 0xffff_ffff;
 const wordsOfEntry = entryBytes / 4;
 const wordsOfStride = outputStride / 4;
 const wordsOfHead = headBytes / 4;
+const wordsOfChecks = 4;
+
+/** A seal and a sum: two words each, the lower one first. */
+export type Checks = readonly [number, number, number, number];
 
 /** What the agent does with the value. */
 export interface WalkMemory {
@@ -74,17 +80,17 @@ export interface WalkMemory {
   cursorOf(index: number): number;
   /** `noEntry` for a process that has none. */
   entryOf(index: number): number;
-  /** The seal of a process, to be given with its entry: two words. */
-  sealOf(index: number): readonly [number, number];
+  /** The seal of a process and the sum of its record, to be given with its entry. */
+  checksOf(index: number): Checks;
   /** Whether the pass has shown the process of an entry. */
   isShown(entry: number): boolean;
   /** Sets the entries aside for new ones to be written, in the kernel's order. */
   beginEntries(): void;
   /** The same as `isShown`, of those that were set aside. */
   wasShown(entryBefore: number): boolean;
-  /** One with the seal that was set aside. */
+  /** One with the seal and the sum that were set aside. */
   addKept(pid: number, entryBefore: number): void;
-  addNew(pid: number, seal: readonly [number, number]): void;
+  addNew(pid: number, checks: Checks): void;
   endEntries(): void;
   /** How many processes have an entry. */
   entries(): number;
@@ -100,14 +106,14 @@ export function createWalkMemory(bytes: ArrayBuffer): WalkMemory {
   let asideCount = 0;
   let count = 0;
   let pass = 0;
-  const add = (pid: number, low: number, high: number): void => {
+  /** @param checks whose words begin at `from` */
+  const add = (pid: number, checks: ArrayLike<number>, from: number): void => {
     // The last entry stays free for the end.
     if (count === mostSeen - 1) return;
     const at = count++ * wordsOfEntry;
     entries[at] = pid;
     entries[at + 1] = pass;
-    entries[at + 2] = low;
-    entries[at + 3] = high;
+    for (let word = 0; word < wordsOfChecks; word++) entries[at + 2 + word] = checks[from + word] ?? 0;
   };
   const endEntries = (): void => {
     entries[count * wordsOfEntry] = noEntry;
@@ -134,9 +140,9 @@ export function createWalkMemory(bytes: ArrayBuffer): WalkMemory {
     pidOf: (index) => output[index * wordsOfStride + wordsOfHead + words.processId] ?? 0,
     cursorOf: (index) => (output[index * wordsOfStride] ?? 0) >>> 0,
     entryOf: (index) => (output[index * wordsOfStride + headEntryAt / 4] ?? 0) >>> 0,
-    sealOf: (index) => {
+    checksOf: (index) => {
       const at = index * wordsOfStride + headSealAt / 4;
-      return [output[at] ?? 0, output[at + 1] ?? 0];
+      return [output[at] ?? 0, output[at + 1] ?? 0, output[at + 2] ?? 0, output[at + 3] ?? 0];
     },
     isShown: (entry) => entries[entry * wordsOfEntry + 1] === pass,
     beginEntries: () => {
@@ -147,11 +153,8 @@ export function createWalkMemory(bytes: ArrayBuffer): WalkMemory {
       count = 0;
     },
     wasShown: (entry) => entry < asideCount && aside[entry * wordsOfEntry + 1] === pass,
-    addKept: (pid, entryBefore) => {
-      const at = entryBefore * wordsOfEntry;
-      add(pid, aside[at + 2] ?? 0, aside[at + 3] ?? 0);
-    },
-    addNew: (pid, [low, high]) => add(pid, low, high),
+    addKept: (pid, entryBefore) => add(pid, aside, entryBefore * wordsOfEntry + 2),
+    addNew: (pid, checks) => add(pid, checks, 0),
     endEntries,
     entries: () => count,
   };

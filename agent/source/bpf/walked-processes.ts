@@ -1,6 +1,6 @@
 import type { RecordPool } from "./record-pool.ts";
-import { isSummed, type ShownProcesses } from "./task-records.ts";
-import { noEntry, type WalkMemory } from "./walk-memory.ts";
+import type { ShownProcesses } from "./task-records.ts";
+import { type Checks, noEntry, type WalkMemory } from "./walk-memory.ts";
 
 /** Processes for which room is made at first. */
 const leastProcesses = 1024;
@@ -23,7 +23,7 @@ interface Stranger {
   readonly place: number;
   /** The first entry behind it in the kernel's order. */
   readonly cursor: number;
-  readonly seal: readonly [number, number];
+  readonly checks: Checks;
   /** The entry that it is given. */
   entry: number;
 }
@@ -49,9 +49,7 @@ export function createWalkedProcesses(pool: RecordPool, memory: WalkMemory): Wal
   let same = new Uint8Array(leastProcesses);
 
   const takeKnown = (entry: number, from: number): void => {
-    const place = list.places[entry] ?? 0;
-    if (pool.isSame(place, memory.output, from) && isSummed(pool, place)) return;
-    pool.put(place, memory.output, from);
+    pool.put(list.places[entry] ?? 0, memory.output, from);
     list.same[entry] = 0;
   };
   const takeStranger = (index: number, from: number): void => {
@@ -60,7 +58,7 @@ export function createWalkedProcesses(pool: RecordPool, memory: WalkMemory): Wal
     const place = known?.place ?? pool.take();
     const cursor = known?.cursor ?? memory.cursorOf(index);
     pool.put(place, memory.output, from);
-    strangers.set(pid, { pid, place, cursor, seal: memory.sealOf(index), entry: noEntry });
+    strangers.set(pid, { pid, place, cursor, checks: memory.checksOf(index), entry: noEntry });
   };
   const isAsBefore = (): boolean => {
     if (strangers.size !== 0 || memory.entries() !== list.count) return false;
@@ -85,9 +83,9 @@ export function createWalkedProcesses(pool: RecordPool, memory: WalkMemory): Wal
     let next = waiting.next();
     const addStrangersBefore = (entry: number): void => {
       for (; next.done !== true && next.value.cursor <= entry; next = waiting.next()) {
-        const { pid, place, seal } = next.value;
+        const { pid, place, checks } = next.value;
         next.value.entry = add(pid, place, 0);
-        memory.addNew(pid, seal);
+        memory.addNew(pid, checks);
       }
     };
     for (let entry = 0; entry < before.count; entry++) {
