@@ -95,15 +95,17 @@ export function createProgramSums(
       );
       if (last !== undefined) countStarts(members, input);
       const changed = changedColumns(known?.table, input.table);
+      const indexOf = known?.indexOf ?? indexContainers(input.containers);
       for (const program of table.all()) {
         if (program.isStale) {
           sumGauges(program.gauges, program.rows, input, changed, units);
           program.isStale = false;
-          program.totals = undefined;
+          // At once, while what has been summed is in the CPU's cache.
+          const container = indexOf.get(program.containerId);
+          program.totals = container === undefined ? undefined : toTotals(program, container);
         }
         if (program.gauges.processes > 0) program.lastSeenMs = input.nowMs;
       }
-      const indexOf = known?.indexOf ?? indexContainers(input.containers);
       table.sweep(indexOf, input.nowMs);
       const all = table.all();
       const programs: ProgramTotals[] = [];
@@ -111,10 +113,8 @@ export function createProgramSums(
         const container = indexOf.get(program.containerId);
         program.index = container === undefined ? -1 : programs.length;
         if (container === undefined) continue;
-        if (program.totals === undefined) {
-          program.totals = toTotals(program, container);
-          program.shown = program.totals;
-        }
+        program.totals ??= toTotals(program, container);
+        program.shown = program.totals;
         programs.push(program.totals);
       }
       const programOf = known?.all === all ? known.programOf : indexMembers(members);

@@ -6,7 +6,7 @@ import {
   type ThreadGroup,
 } from "../../named-groups.ts";
 import type { Family } from "../families.ts";
-import { createLabelTexts, labelText } from "../label-text.ts";
+import { labelText } from "../label-text.ts";
 import type { Collector, FamilySamples, Sample } from "../samples.ts";
 import { otherLabel } from "../smallest-fold.ts";
 import { createGroupFold } from "./group-fold.ts";
@@ -115,16 +115,38 @@ interface Labelled<S> {
 
 /** Makes the samples of a family; label texts are kept, since the same groups come again and again. */
 function createSampler<S>({ family, readings }: { family: Family; readings: readonly Reading<S>[] }) {
-  const texts = createLabelTexts(family.labels);
+  const textsOf = createLabelLists(
+    family,
+    readings.map(({ values }) => values),
+  );
   return (subjects: readonly Labelled<S>[]): FamilySamples => {
     const samples: Sample[] = [];
     for (const { subject, leading } of subjects) {
-      for (const { values, read } of readings) {
-        const value = read(subject);
-        if (!Number.isNaN(value)) samples.push({ labels: texts([...leading, ...values]), value });
+      const texts = textsOf(leading, subjects.length);
+      for (let index = 0; index < readings.length; index++) {
+        const value = readings[index]?.read(subject) ?? Number.NaN;
+        if (!Number.isNaN(value)) samples.push({ labels: texts[index] ?? "", value });
       }
     }
     return { family, samples };
+  };
+}
+
+/**
+ * The label texts of a subject, one for each of the values that its last labels can have.
+ * @returns a function of the values of the first labels, and of how many subjects there are: texts of about as many are kept
+ */
+function createLabelLists(family: Family, last: readonly (readonly string[])[]) {
+  const known = new Map<string, readonly string[]>();
+  return (leading: readonly string[], count: number): readonly string[] => {
+    const key = leading.length === 1 ? (leading[0] ?? "") : leading.join("\0");
+    let texts = known.get(key);
+    if (texts === undefined) {
+      if (known.size > 2 * count) known.clear();
+      texts = last.map((values) => labelText(family.labels, [...leading, ...values]));
+      known.set(key, texts);
+    }
+    return texts;
   };
 }
 
@@ -141,6 +163,11 @@ function underOther(threads: readonly ThreadGroup[], folded: ReadonlySet<string>
   return threads.map((one) => (folded.has(one.name) ? { ...one, name: otherLabel } : one));
 }
 
+const stateTexts = createLabelLists(
+  stateFamily,
+  groupStates.map((state) => [state]),
+);
+
 /** Processes in each state; where single threads are read, those of processes with several besides. */
 function stateSamples(groups: readonly NamedGroup[], threads: readonly ThreadGroup[]): readonly Sample[] {
   const byName = new Map<string, number[]>();
@@ -152,8 +179,8 @@ function stateSamples(groups: readonly NamedGroup[], threads: readonly ThreadGro
     );
   }
   return groups.flatMap(({ name, states }) =>
-    groupStates.map((state, index) => ({
-      labels: labelText(stateFamily.labels, [name, state]),
+    stateTexts([name], groups.length).map((labels, index) => ({
+      labels,
       value: (states[index] ?? 0) + (byName.get(name)?.[index] ?? 0),
     })),
   );
