@@ -76,8 +76,8 @@ function place(fields: Readonly<Record<string, RecordField>>): readonly PlacedFi
 }
 
 /**
- * Makes a process's record on the stack, with the sums over all its threads. Expects r7 its first thread and r6 the program's
- * context, which stays; uses the other registers. Offsets are those of the running kernel.
+ * Makes a process's record on the stack, with the sums over all its threads. Expects r7 its first thread, which stays, as
+ * r6 does; uses the other registers. Offsets are those of the running kernel.
  * @throws AgentError `unavailable` that names the field which this kernel has not
  */
 export function makeRecord(code: Assembler, btf: Btf, visit: ThreadVisit): void {

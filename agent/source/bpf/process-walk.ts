@@ -116,7 +116,10 @@ function skipOthers(code: Assembler, btf: Btf, mapFd: number): void {
   code.label("not shown yet");
 }
 
-/** One figure of all that tells of a change; 0, which no process's entry has for long, of one that runs: its CPU time is booked at the next tick. */
+/**
+ * One figure of all that tells of a change; 0 of one that runs, which is always taken for changed: its CPU time is booked at the
+ * next tick. r4 = the map's value.
+ */
 function makeSeal(code: Assembler, btf: Btf, mapFd: number): void {
   code.move("r1", 0);
   loadField(code, btf, "r2", state);
@@ -133,7 +136,10 @@ function makeSeal(code: Assembler, btf: Btf, mapFd: number): void {
   code.store("r4", walkLayout.sealAt, "r1", 8);
 }
 
-/** Looks for the process's entry, and notes there that the pass has shown it: r9 is the entry then; else goes to `changed`. Expects r4 the map's value, which stays. */
+/**
+ * Looks for the process's entry, and notes there that the pass has shown it: r9 is the entry then; else goes to `changed`.
+ * Expects r4 the map's value, which stays.
+ */
 function findEntry(code: Assembler, btf: Btf, mapFd: number): void {
   const { cursorAt, foundAt, mostSeen, passAt, entryPassAt } = walkLayout;
   code.loadConstant("r1", BigInt(noEntry));
@@ -214,7 +220,7 @@ function mix(code: Assembler, sum: "r1" | "r6"): void {
   code.xor(sum, "r2");
 }
 
-/** r6 = the sum of the record, which is another one when a bit of it is */
+/** r6 = the sum of the record: another one, but for one case in 2^64, when a bit of it is. */
 function sumRecord(code: Assembler): void {
   code.loadConstant("r3", multiplier);
   code.move("r6", 0);
