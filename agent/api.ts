@@ -193,7 +193,7 @@ export interface HostReport {
   readonly version: string;
   readonly takenAt: string | null;
   readonly source: string;
-  /** Why it is procfs although BPF would be better; null when it is not, or was asked for. */
+  /** Why it is procfs although BPF would be better, or BPF in a slower way; null when it is neither, or was asked for. */
   readonly sourceReason: string | null;
   readonly events: {
     /** How ends of processes are learned: `bpf`, `connector` or `snapshot`. */

@@ -188,10 +188,11 @@ function introduce(
   log: Logger,
   version: string,
 ): void {
+  const slower = host.source.name === "bpf" ? "slowerBecause" : "withoutBpf";
   const running = snapshot.containers.filter((container) => container.state === "running").length;
   log.info(`pidward ${version}`, {
     source: host.source.name,
-    ...(host.sourceReason === null ? {} : { withoutBpf: host.sourceReason }),
+    ...(host.sourceReason === null ? {} : { [slower]: host.sourceReason }),
     events: host.eventSource.name,
     ...(host.eventSource.reason === null ? {} : { eventsWithoutBpf: host.eventSource.reason }),
     cgroups: host.cgroups.version,

@@ -11,7 +11,7 @@ export interface DoctorParts {
   readonly sysRoot: string;
   readonly cgroupVersion: string;
   readonly source: string;
-  /** Why it is not BPF; null when it is, or procfs was asked for. */
+  /** Why it is not BPF, or BPF in a slower way; null when it is neither, or procfs was asked for. */
   readonly sourceReason: string | null;
   readonly eventsSource: "bpf" | "connector" | "snapshot";
   /** Why it is not BPF; null when it is, or another was asked for. */
@@ -176,6 +176,14 @@ function examineRuntime(runtime: RuntimeRecord, how: Grants): Finding {
 function examineSource({ source, sourceReason }: DoctorParts, how: Grants): Finding {
   const message = `processes are read by ${source}`;
   if (sourceReason === null) return { subject: "source", level: "ok", message, remedy: null };
+  if (source === "bpf") {
+    return {
+      subject: "source",
+      level: "info",
+      message: `${message}, one by one from the kernel's iterator, since it refuses the faster program: ${sourceReason}`,
+      remedy: "nothing is missing, a scan only costs more; report it with the kernel's release",
+    };
+  }
   return {
     subject: "source",
     level: "info",

@@ -1,5 +1,5 @@
-import { type Container, containerLabel, type ProgramTotals, type Snapshot } from "../model.ts";
-import { haveSameElements } from "../source/same-elements.ts";
+import type { Container, ProgramTotals, Snapshot } from "../model.ts";
+import { createContainerNames } from "./container-names.ts";
 import {
   type ContainerSubject,
   containerFamilies,
@@ -20,8 +20,9 @@ import { familyHead } from "./family-head.ts";
 import { createLabelTexts, labelText } from "./label-text.ts";
 import { createPiece, createPieceMemo, type Piece, type PieceMemo } from "./pieces.ts";
 import { createProgramFold } from "./program-fold.ts";
-import { createSeriesBlocks, type Labelled, type SeriesBlocks } from "./series-blocks.ts";
+import { createSeriesBlocks, type SeriesBlocks } from "./series-blocks.ts";
 import { type Folded, otherLabel } from "./smallest-fold.ts";
+import { createSubjectComparison, type Labelled, type SubjectChanges } from "./subject-changes.ts";
 import { topProcesses } from "./top-processes.ts";
 
 /** The text format 0.0.4 of Prometheus, or OpenMetrics 1.0.0 (without its final `# EOF`). */
@@ -43,6 +44,13 @@ export interface Exposition {
 export function createExposition(parts: ExpositionParts): Exposition {
   const labelPrograms = createProgramLabels();
   const labelContainers = createContainerLabels();
+  const compare = {
+    infos: createSubjectComparison<undefined>(),
+    containers: createSubjectComparison<ContainerSubject>(),
+    programs: createSubjectComparison<ProgramTotals>(),
+    processes: createSubjectComparison<ProcessSubject>(),
+    managed: createSubjectComparison<undefined>(),
+  };
   const info = createSeriesBlocks(containerInfo);
   const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const managedTexts = createLabelTexts(managedProgramState.labels);
@@ -72,28 +80,25 @@ export function createExposition(parts: ExpositionParts): Exposition {
       const nameOf = (container: number): string => names[container] ?? "";
       const writer = createWriter(format, maxSeries, folded.length, { memo, headOf: heads[format] });
       const containers = labelContainers(snapshot.containers, names, countZombies(snapshot));
-      writer.family(
-        containerInfo,
-        info,
-        containers.map((one) => one.info),
-      );
-      for (const { family, blocks } of ofContainers) writer.family(family, blocks, containers);
-      const programs = labelPrograms(other === undefined ? kept : [...kept, other], (program) =>
-        program === other ? otherLabel : nameOf(program.container),
+      writer.family(containerInfo, info, compare.infos(containers.map((one) => one.info)));
+      const ofEach = compare.containers(containers);
+      for (const { family, blocks } of ofContainers) writer.family(family, blocks, ofEach);
+      const programs = compare.programs(
+        labelPrograms(other === undefined ? kept : [...kept, other], (program) =>
+          program === other ? otherLabel : nameOf(program.container),
+        ),
       );
       for (const { family, blocks } of ofPrograms) writer.family(family, blocks, programs);
-      const processes = topProcesses(snapshot, parts.topProcesses).map(({ row, program }) => ({
-        subject: processSubject(row, snapshot),
-        text: labelText(processLabels, [
-          String(snapshot.table.pid[row]),
-          nameOf(program?.container ?? -1),
-          program?.name ?? "",
-          snapshot.table.name[row] ?? "",
-        ]),
-      }));
-      if (parts.topProcesses > 0)
+      if (parts.topProcesses > 0) {
+        const top = topProcesses(snapshot, parts.topProcesses);
+        const processes = compare.processes(top.map((one) => labelProcess(one, snapshot, nameOf)));
         for (const { family, blocks } of ofProcesses) writer.family(family, blocks, processes);
-      writer.family(managedProgramState, managed, managedSubjects(snapshot, nameOf, managedTexts));
+      }
+      writer.family(
+        managedProgramState,
+        managed,
+        compare.managed(managedSubjects(snapshot, nameOf, managedTexts)),
+      );
       return writer.end();
     },
   };
@@ -182,7 +187,7 @@ function createWriter(
   folded: number,
   { memo, headOf }: { readonly memo: PieceMemo; readonly headOf: (family: Family) => Piece },
 ): {
-  family<S>(family: Family, blocks: SeriesBlocks<S>, subjects: readonly Labelled<S>[]): void;
+  family<S>(family: Family, blocks: SeriesBlocks<S>, changes: SubjectChanges<S>): void;
   end(): readonly Piece[];
 } {
   const pieces: Piece[] = [];
@@ -190,9 +195,9 @@ function createWriter(
   let left = maxSeries - 2;
   let dropped = 0;
   return {
-    family: (family, blocks, subjects) => {
+    family: (family, blocks, changes) => {
       pieces.push(headOf(family));
-      const rendered = blocks.render(subjects, left);
+      const rendered = blocks.render(changes, left);
       pieces.push(...rendered.pieces);
       left -= rendered.written;
       dropped += rendered.dropped;
@@ -209,36 +214,6 @@ function createWriter(
       return pieces;
     },
   };
-}
-
-/** `distinctLabels`, made anew when the containers are others. */
-function createContainerNames(): (containers: readonly Container[], hasOther: boolean) => readonly string[] {
-  let last: { containers: readonly Container[]; hasOther: boolean; names: readonly string[] } | undefined;
-  return (containers, hasOther) => {
-    if (last?.hasOther !== hasOther || !haveSameElements(last.containers, containers))
-      last = { containers, hasOther, names: distinctLabels(containers, hasOther ? [otherLabel] : []) };
-    return last.names;
-  };
-}
-
-/** The label of each container. Two of one name, as different runtimes can have, are told apart by the short id. */
-export function distinctLabels(
-  containers: readonly Container[],
-  taken: readonly string[] = [],
-): readonly string[] {
-  const times = new Map<string, number>();
-  for (const container of containers) {
-    const label = containerLabel(container);
-    times.set(label, (times.get(label) ?? 0) + 1);
-  }
-  const given = new Set(taken);
-  return containers.map((container) => {
-    const label = containerLabel(container);
-    const short = (times.get(label) ?? 0) > 1 ? `${label}-${container.id.slice(0, 12)}` : label;
-    const distinct = given.has(short) ? `${label}-${container.id}` : short;
-    given.add(distinct);
-    return distinct;
-  });
 }
 
 function containerSubject(container: Container, zombies: number): ContainerSubject {
@@ -272,6 +247,16 @@ function managedSubjects(
     textOf([nameOf(container), manager, name, state, condition]),
   );
   return [...new Set(texts)].map((text) => ({ subject: undefined, text }));
+}
+
+function labelProcess(
+  { row, program }: ReturnType<typeof topProcesses>[number],
+  snapshot: Snapshot,
+  nameOf: (container: number) => string,
+): Labelled<ProcessSubject> {
+  const { pid, name } = snapshot.table;
+  const values = [String(pid[row]), nameOf(program?.container ?? -1), program?.name ?? "", name[row] ?? ""];
+  return { subject: processSubject(row, snapshot), text: labelText(processLabels, values) };
 }
 
 function processSubject(row: number, { table }: Snapshot): ProcessSubject {

@@ -69,7 +69,7 @@ export function chooseSources(parts: SourceParts): ChosenSources {
         snapshot: () => undefined,
       },
     );
-    return { source, sourceReason, exits, exitsReason };
+    return { source, sourceReason: sourceReason ?? source.slowerBecause ?? null, exits, exitsReason };
   } catch (error) {
     source.close();
     throw error;

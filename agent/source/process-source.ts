@@ -18,6 +18,8 @@ export interface TableChanges {
 /** A way to read every process of the host. Each implementation fills the same columns and passes one contract test. */
 export interface ProcessSource {
   readonly name: "procfs" | "bpf";
+  /** Why it reads in a slower way than it knows, though this kernel should have the faster one; undefined when it does not. */
+  readonly slowerBecause?: string | undefined;
   /**
    * Reads all processes once. Yields to the event loop in between, so it must not be called again before it has
    * ended. A process that vanishes in the middle is left out; a file that is refused becomes a problem.

@@ -57,6 +57,17 @@ const complaints = (parts: DoctorParts) =>
 const remedyOf = (subject: string, parts: DoctorParts) =>
   examineHost(parts).find((finding) => finding.subject === subject)?.remedy;
 
+test("a kernel that refuses the faster program is told with its reason, and nothing is amiss", () => {
+  const parts = partsOf("host", { parts: { sourceReason: "pidward_walk cannot be loaded" } });
+  expect(complaints(parts)).toEqual([]);
+  const found = examineHost(parts).find(({ subject }) => subject === "source");
+  expect(found).toMatchObject({
+    level: "info",
+    message: expect.stringContaining("pidward_walk cannot be loaded"),
+  });
+  expect(found?.message).toContain("read by bpf");
+});
+
 test.each(deployments)("with all rights nothing is missing: %s", (deployment) => {
   expect(complaints(partsOf(deployment))).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { createExposition, distinctLabels, type ExpositionFormat } from "../../agent/metrics/exposition.ts";
+import { distinctLabels } from "../../agent/metrics/container-names.ts";
+import { createExposition, type ExpositionFormat } from "../../agent/metrics/exposition.ts";
 import { createOwnMetrics } from "../../agent/metrics/own-metrics.ts";
 import { joinPieces } from "../../agent/metrics/pieces.ts";
 import type { Snapshot } from "../../agent/model.ts";

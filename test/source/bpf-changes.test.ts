@@ -2,14 +2,17 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "@jest/globals";
+import { AgentError } from "../../agent/errors.ts";
 import type { ProcessTable } from "../../agent/model.ts";
 import { loadTaskPasses } from "../../agent/source/bpf/task-passes.ts";
 import { walkLayout } from "../../agent/source/bpf/walk-memory.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { endChild, forEachVisit, type Row, readTypes, rowOf, setUpSideBySide } from "./bpf-side-by-side.ts";
 
-/** enum bpf_cmd of include/uapi/linux/bpf.h */
+// enum bpf_cmd and enum bpf_prog_type of include/uapi/linux/bpf.h
+const BPF_PROG_LOAD = 5;
 const BPF_ITER_CREATE = 33;
+const BPF_PROG_TYPE_TRACING = 26;
 
 forEachVisit("what stays from scan to scan, and what does not", (threads) => {
   const here = setUpSideBySide(threads);
@@ -48,6 +51,34 @@ forEachVisit("what stays from scan to scan, and what does not", (threads) => {
         expect(written).toBeGreaterThan(0);
         expect(written).toBeLessThan(records.count() / 2);
       }
+    } finally {
+      passes.close();
+    }
+  });
+
+  test("a kernel that refuses the program is read by its iterator, with the reason", async () => {
+    const { syscalls } = here();
+    const refused = new Set<number>();
+    const passes = loadTaskPasses(
+      readTypes(),
+      {
+        ...syscalls,
+        bpf: (command, attributes) => {
+          const type = attributes.readUInt32LE(0);
+          if (command !== BPF_PROG_LOAD || type === BPF_PROG_TYPE_TRACING)
+            return syscalls.bpf(command, attributes);
+          refused.add(type);
+          throw new AgentError("forbidden", "not here");
+        },
+      },
+      threads,
+    );
+    try {
+      expect(refused.size).toBe(threads === "walk" ? 0 : 1);
+      if (threads === "walk") expect(passes.slowerBecause).toBeUndefined();
+      else expect(passes.slowerBecause).toContain("pidward_walk cannot be loaded: not here");
+      await passes.pass(0);
+      expect(passes.records.pids.subarray(0, passes.records.count())).toContain(process.pid);
     } finally {
       passes.close();
     }

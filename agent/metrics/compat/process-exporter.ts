@@ -46,6 +46,10 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
   const ofGroups = groupFamilies.map(createSampler);
   const ofThreads = threadFamilies.map(createSampler);
   const ofMemory = createSampler(proportional);
+  const stateTexts = createLabelLists(
+    stateFamily,
+    groupStates.map((state) => [state]),
+  );
   const fold = createGroupFold();
   /** Groups in the sum of the smallest: of threads and of shared memory it is told for the others only. */
   let folded: ReadonlySet<string> = new Set();
@@ -68,7 +72,7 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
         const subjects = groups.map((one) => ({ subject: one, leading: [one.name] }));
         return [
           ...ofGroups.map((sample) => sample(subjects)),
-          { family: stateFamily, samples: stateSamples(groups, underOther(threads, folded)) },
+          { family: stateFamily, samples: stateSamples(groups, underOther(threads, folded), stateTexts) },
           ...errorFamilies.map(({ family, read }) => ({
             family,
             samples: [{ labels: "", value: read(sums) }],
@@ -163,13 +167,12 @@ function underOther(threads: readonly ThreadGroup[], folded: ReadonlySet<string>
   return threads.map((one) => (folded.has(one.name) ? { ...one, name: otherLabel } : one));
 }
 
-const stateTexts = createLabelLists(
-  stateFamily,
-  groupStates.map((state) => [state]),
-);
-
 /** Processes in each state; where single threads are read, those of processes with several besides. */
-function stateSamples(groups: readonly NamedGroup[], threads: readonly ThreadGroup[]): readonly Sample[] {
+function stateSamples(
+  groups: readonly NamedGroup[],
+  threads: readonly ThreadGroup[],
+  textsOf: ReturnType<typeof createLabelLists>,
+): readonly Sample[] {
   const byName = new Map<string, number[]>();
   for (const one of threads) {
     const sums = byName.get(one.name) ?? groupStates.map(() => 0);
@@ -179,7 +182,7 @@ function stateSamples(groups: readonly NamedGroup[], threads: readonly ThreadGro
     );
   }
   return groups.flatMap(({ name, states }) =>
-    stateTexts([name], groups.length).map((labels, index) => ({
+    textsOf([name], groups.length).map((labels, index) => ({
       labels,
       value: (states[index] ?? 0) + (byName.get(name)?.[index] ?? 0),
     })),

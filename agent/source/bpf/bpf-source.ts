@@ -52,6 +52,7 @@ export function createBpfSource(parts: BpfParts): ProcessSource {
   let last: ProcessTable | undefined;
   return {
     name: "bpf",
+    slowerBecause: passes.slowerBecause,
     scan: async (): Promise<Scan> => {
       const before = last;
       last = undefined;

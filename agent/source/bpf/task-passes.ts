@@ -1,6 +1,6 @@
 import { closeSync, readSync } from "node:fs";
 import { setImmediate as yieldToLoop } from "node:timers/promises";
-import { AgentError } from "../../errors.ts";
+import { AgentError, reasonOf } from "../../errors.ts";
 import type { Syscalls } from "../../syscalls.ts";
 import type { Btf } from "./btf.ts";
 import { createIteratedProcesses } from "./iterated-processes.ts";
@@ -23,6 +23,8 @@ const mostMisses = 32;
 export interface TaskPasses {
   /** What the last pass has shown. */
   readonly records: TaskRecords;
+  /** Why the kernel's own iterator is read, where a program should go along the processes by itself. */
+  readonly slowerBecause?: string;
   /**
    * @param scan its number
    * @throws AgentError `unavailable` or RangeError when it cannot be ended; the next one begins anew then
@@ -44,8 +46,8 @@ export function loadTaskPasses(
   if (threads === "walk") return loadIterator(btf, syscalls, threads);
   try {
     return loadWalk(btf, syscalls);
-  } catch {
-    return loadIterator(btf, syscalls, threads);
+  } catch (error) {
+    return { ...loadIterator(btf, syscalls, threads), slowerBecause: reasonOf(error) };
   }
 }
 
