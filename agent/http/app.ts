@@ -98,7 +98,8 @@ export function createApp(parts: AppParts, access: Access): express.Express {
   }
   for (const path of new Set(routes.map((one) => one.path))) {
     const allowed = routes.filter((one) => one.path === path).map((one) => one.method.toUpperCase());
-    app.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), methodNotAllowed(...allowed));
+    // Not `app.all`, which makes a layer for each of HTTP's thirty-five methods.
+    app.route(path.replaceAll(/\{(\w+)\}/g, ":$1")).all(methodNotAllowed(...allowed));
   }
   app.use((request) => {
     const guess = nearest(

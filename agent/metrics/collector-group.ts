@@ -4,6 +4,7 @@ import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
 import { labelText } from "./label-text.ts";
 import type { Piece } from "./pieces.ts";
+import { createSameSamples } from "./same-samples.ts";
 import { type Collector, createSampleRenderer, type FamilySamples, type RenderSamples } from "./samples.ts";
 
 export interface CollectorGroupParts {
@@ -36,10 +37,11 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
   let last: Collection | undefined;
   let isUnderWay = false;
   const renderers = new Map<ExpositionFormat, RenderSamples>();
+  const same = createSameSamples();
   const collect = async (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
     isUnderWay = true;
     try {
-      return await collectAll(snapshot, parts);
+      return same(await collectAll(snapshot, parts));
     } finally {
       isUnderWay = false;
     }

@@ -68,7 +68,7 @@ forEachVisit("what stays from scan to scan, and what does not", (threads) => {
           if (command !== BPF_PROG_LOAD || type === BPF_PROG_TYPE_TRACING)
             return syscalls.bpf(command, attributes);
           refused.add(type);
-          throw new AgentError("forbidden", "not here");
+          throw new AgentError("no_rights", "not here");
         },
       },
       threads,
