@@ -37,11 +37,11 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
   let last: Collection | undefined;
   let isUnderWay = false;
   const renderers = new Map<ExpositionFormat, RenderSamples>();
-  const same = createSameSamples();
+  const collectors = parts.collectors.map((collector) => ({ collector, same: createSameSamples() }));
   const collect = async (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
     isUnderWay = true;
     try {
-      return same(await collectAll(snapshot, parts));
+      return await collectAll(snapshot, collectors, parts);
     } finally {
       isUnderWay = false;
     }
@@ -99,17 +99,24 @@ function areSame(before: readonly Container[], now: readonly Container[]): boole
   );
 }
 
+interface KnownCollector {
+  readonly collector: Collector;
+  /** Called at once, while its samples are young. */
+  readonly same: ReturnType<typeof createSameSamples>;
+}
+
 async function collectAll(
   snapshot: Snapshot,
-  { group, collectors, constant = [], monotonicMs, onFailure }: CollectorGroupParts,
+  collectors: readonly KnownCollector[],
+  { group, constant = [], monotonicMs, onFailure }: CollectorGroupParts,
 ): Promise<readonly FamilySamples[]> {
   const families: FamilySamples[] = [...constant];
   const outcomes: Outcome[] = [];
-  for (const collector of collectors) {
+  for (const { collector, same } of collectors) {
     const from = monotonicMs();
     let succeeded = true;
     try {
-      families.push(...(await collector.collect(snapshot)));
+      families.push(...same(await collector.collect(snapshot)));
     } catch (error) {
       succeeded = false;
       onFailure(`${group}.${collector.name}`, error);

@@ -7,7 +7,7 @@ import type { FamilySamples, Sample } from "./samples.ts";
 export function createSameSamples(): (families: readonly FamilySamples[]) => readonly FamilySamples[] {
   let last: readonly FamilySamples[] = [];
   return (families) => {
-    // A collector that fails gives none: its neighbours stand elsewhere then.
+    // A family can be left out, and its neighbours stand elsewhere then.
     const before = new Map(last.map((one) => [one.family.name, one]));
     last = families.map((one) => sameFamily(before.get(one.family.name), one));
     return last;

@@ -57,6 +57,6 @@ test("what is as it was is the same object: a sample, and a family of which noth
   expect(after[1]).not.toBe(before[1]);
   expect(after[1]?.samples[0]).toBe(before[1]?.samples[0]);
   expect(after[1]?.samples[1]).toEqual({ labels: 'x="2"', value: 2 });
-  // One that has failed meanwhile stands nowhere, and the others are still known.
+  // One that has no samples now stands nowhere, and the others are still known.
   expect(same(collect(2).slice(1))[0]).toBe(after[1]);
 });
