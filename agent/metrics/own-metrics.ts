@@ -81,7 +81,7 @@ export const ownFamilies = {
   source: {
     name: "pidward_source_info",
     type: "gauge",
-    help: "How processes are read, and why not by BPF; always 1.",
+    help: "How processes are read, and why not in a way that costs less; always 1.",
     labels: ["source", "reason"],
   },
   eventsSource: {
