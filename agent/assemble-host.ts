@@ -36,7 +36,7 @@ import type { Syscalls } from "./syscalls.ts";
 export interface Host {
   readonly units: KernelUnits;
   readonly source: ProcessSource;
-  /** Why processes are read by procfs although BPF would be better, or by BPF in a slower way; null when neither is so, or it was asked for. */
+  /** Why processes are read by procfs or by BPF in a slower way, although better would be; null when not so, or it was asked for. */
   readonly sourceReason: string | null;
   readonly cgroups: CgroupLayout;
   /** In the order in which they are asked for an id. */
