@@ -4,7 +4,6 @@ import type { ExpositionFormat } from "./exposition.ts";
 import type { Family } from "./families.ts";
 import { labelText } from "./label-text.ts";
 import type { Piece } from "./pieces.ts";
-import { createSameSamples } from "./same-samples.ts";
 import { type Collector, createSampleRenderer, type FamilySamples, type RenderSamples } from "./samples.ts";
 
 export interface CollectorGroupParts {
@@ -37,11 +36,10 @@ export function createCollectorGroup(parts: CollectorGroupParts): CollectorGroup
   let last: Collection | undefined;
   let isUnderWay = false;
   const renderers = new Map<ExpositionFormat, RenderSamples>();
-  const collectors = parts.collectors.map((collector) => ({ collector, same: createSameSamples() }));
   const collect = async (snapshot: Snapshot): Promise<readonly FamilySamples[]> => {
     isUnderWay = true;
     try {
-      return await collectAll(snapshot, collectors, parts);
+      return await collectAll(snapshot, parts);
     } finally {
       isUnderWay = false;
     }
@@ -99,24 +97,17 @@ function areSame(before: readonly Container[], now: readonly Container[]): boole
   );
 }
 
-interface KnownCollector {
-  readonly collector: Collector;
-  /** Called at once, while its samples are young. */
-  readonly same: ReturnType<typeof createSameSamples>;
-}
-
 async function collectAll(
   snapshot: Snapshot,
-  collectors: readonly KnownCollector[],
-  { group, constant = [], monotonicMs, onFailure }: CollectorGroupParts,
+  { group, collectors, constant = [], monotonicMs, onFailure }: CollectorGroupParts,
 ): Promise<readonly FamilySamples[]> {
   const families: FamilySamples[] = [...constant];
   const outcomes: Outcome[] = [];
-  for (const { collector, same } of collectors) {
+  for (const collector of collectors) {
     const from = monotonicMs();
     let succeeded = true;
     try {
-      families.push(...same(await collector.collect(snapshot)));
+      families.push(...(await collector.collect(snapshot)));
     } catch (error) {
       succeeded = false;
       onFailure(`${group}.${collector.name}`, error);

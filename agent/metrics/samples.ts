@@ -74,33 +74,19 @@ function createFamilyLines(family: Family, format: ExpositionFormat): FamilyLine
   const head = familyHead(family, format);
   let shown: readonly Sample[] = [];
   let lines = createFigureLines(0, () => "");
-  let pieces: readonly Piece[] = [];
   const prefixOf = (line: number): string => {
     const labels = shown[line]?.labels ?? "";
     return `${line === 0 ? head : ""}${family.name}${labels === "" ? "" : `{${labels}}`} `;
   };
   return (samples) => {
-    if (samples === shown) return pieces;
-    const before = shown;
+    const isSame =
+      samples.length === shown.length && samples.every(({ labels }, at) => labels === shown[at]?.labels);
     shown = samples;
-    if (!haveSameLabels(before, samples)) {
-      lines = createFigureLines(samples.length, prefixOf);
-      for (let line = 0; line < samples.length; line++) lines.set(line, samples[line]?.value ?? Number.NaN);
-    } else {
-      for (let line = 0; line < samples.length; line++)
-        if (samples[line] !== before[line]) lines.set(line, samples[line]?.value ?? Number.NaN);
-    }
+    if (!isSame) lines = createFigureLines(samples.length, prefixOf);
+    for (let line = 0; line < samples.length; line++) lines.set(line, samples[line]?.value ?? Number.NaN);
     const piece = lines.render(samples.length);
-    pieces = piece === undefined ? [] : [piece];
-    return pieces;
+    return piece === undefined ? [] : [piece];
   };
-}
-
-function haveSameLabels(before: readonly Sample[], now: readonly Sample[]): boolean {
-  if (before.length !== now.length) return false;
-  for (let at = 0; at < now.length; at++)
-    if (before[at] !== now[at] && before[at]?.labels !== now[at]?.labels) return false;
-  return true;
 }
 
 /** Two collectors can have samples of one family, and a family stands in one place only. */
