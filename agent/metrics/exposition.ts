@@ -53,7 +53,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
   };
   const info = createSeriesBlocks(containerInfo);
   const ofContainers = containerFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
-  const managedTexts = createLabelTexts(managedProgramState.labels);
+  const managedTexts = createLabelTexts(managedProgramState.labels, [[]]);
   const managed = createSeriesBlocks(managedProgramState);
   const ofPrograms = programFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
   const ofProcesses = processFamilies.map((family) => ({ family, blocks: createSeriesBlocks(family) }));
@@ -241,10 +241,10 @@ function countZombies({ table, containerOf, containers }: Snapshot): readonly nu
 function managedSubjects(
   { managed }: Snapshot,
   nameOf: (container: number) => string,
-  textOf: (values: readonly string[]) => string,
+  textsOf: ReturnType<typeof createLabelTexts>,
 ): readonly Labelled<undefined>[] {
-  const texts = managed.map(({ container, manager, name, state, condition }) =>
-    textOf([nameOf(container), manager, name, state, condition]),
+  const texts = managed.flatMap(({ container, manager, name, state, condition }) =>
+    textsOf([nameOf(container), manager, name, state, condition], managed.length),
   );
   return [...new Set(texts)].map((text) => ({ subject: undefined, text }));
 }

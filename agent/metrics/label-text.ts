@@ -3,19 +3,25 @@ export function labelText(labels: readonly string[], values: readonly string[]):
   return labels.map((label, index) => `${label}="${escapeLabel(values[index] ?? "")}"`).join(",");
 }
 
-/** The label text of a subject, kept while the subject is asked for: those not asked for in a while are dropped. */
-export function createLabelTexts(labels: readonly string[]): (values: readonly string[]) => string {
-  let recent = new Map<string, string>();
-  let older = new Map<string, string>();
-  return (values) => {
-    const key = values.join("\0");
-    const known = recent.get(key) ?? older.get(key) ?? labelText(labels, values);
-    recent.set(key, known);
-    if (recent.size > 20_000) {
-      older = recent;
-      recent = new Map();
+/**
+ * The label texts of a subject, kept since the same subjects come again and again.
+ * @param last values of the last labels: a subject has a text for each
+ * @returns a function of the values of the first labels, and of how many subjects there are: texts of about as many are kept
+ */
+export function createLabelTexts(
+  labels: readonly string[],
+  last: readonly (readonly string[])[],
+): (leading: readonly string[], count: number) => readonly string[] {
+  const known = new Map<string, readonly string[]>();
+  return (leading, count) => {
+    const key = leading.length === 1 ? (leading[0] ?? "") : leading.join("\0");
+    let texts = known.get(key);
+    if (texts === undefined) {
+      if (known.size > 2 * count) known.clear();
+      texts = last.map((values) => labelText(labels, [...leading, ...values]));
+      known.set(key, texts);
     }
-    return known;
+    return texts;
   };
 }
 

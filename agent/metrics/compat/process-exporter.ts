@@ -6,7 +6,7 @@ import {
   type ThreadGroup,
 } from "../../named-groups.ts";
 import type { Family } from "../families.ts";
-import { labelText } from "../label-text.ts";
+import { createLabelTexts, labelText } from "../label-text.ts";
 import type { Collector, FamilySamples, Sample } from "../samples.ts";
 import { otherLabel } from "../smallest-fold.ts";
 import { createGroupFold } from "./group-fold.ts";
@@ -46,8 +46,8 @@ export function createNamedProcessCollectors(parts: NamedProcessParts): readonly
   const ofGroups = groupFamilies.map(createSampler);
   const ofThreads = threadFamilies.map(createSampler);
   const ofMemory = createSampler(proportional);
-  const stateTexts = createLabelLists(
-    stateFamily,
+  const stateTexts = createLabelTexts(
+    stateFamily.labels,
     groupStates.map((state) => [state]),
   );
   const fold = createGroupFold();
@@ -119,8 +119,8 @@ interface Labelled<S> {
 
 /** Makes the samples of a family; label texts are kept, since the same groups come again and again. */
 function createSampler<S>({ family, readings }: { family: Family; readings: readonly Reading<S>[] }) {
-  const textsOf = createLabelLists(
-    family,
+  const textsOf = createLabelTexts(
+    family.labels,
     readings.map(({ values }) => values),
   );
   return (subjects: readonly Labelled<S>[]): FamilySamples => {
@@ -133,24 +133,6 @@ function createSampler<S>({ family, readings }: { family: Family; readings: read
       }
     }
     return { family, samples };
-  };
-}
-
-/**
- * The label texts of a subject, one for each of the values that its last labels can have.
- * @returns a function of the values of the first labels, and of how many subjects there are: texts of about as many are kept
- */
-function createLabelLists(family: Family, last: readonly (readonly string[])[]) {
-  const known = new Map<string, readonly string[]>();
-  return (leading: readonly string[], count: number): readonly string[] => {
-    const key = leading.length === 1 ? (leading[0] ?? "") : leading.join("\0");
-    let texts = known.get(key);
-    if (texts === undefined) {
-      if (known.size > 2 * count) known.clear();
-      texts = last.map((values) => labelText(family.labels, [...leading, ...values]));
-      known.set(key, texts);
-    }
-    return texts;
   };
 }
 
@@ -171,7 +153,7 @@ function underOther(threads: readonly ThreadGroup[], folded: ReadonlySet<string>
 function stateSamples(
   groups: readonly NamedGroup[],
   threads: readonly ThreadGroup[],
-  textsOf: ReturnType<typeof createLabelLists>,
+  textsOf: ReturnType<typeof createLabelTexts>,
 ): readonly Sample[] {
   const byName = new Map<string, number[]>();
   for (const one of threads) {
